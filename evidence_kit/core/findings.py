@@ -1,0 +1,126 @@
+"""Findings: what a check found, under a code whose meaning never changes.
+
+The code alone fixes the status, in the words of ETSI EN 319 102-1 (PASSED, FAILED,
+INDETERMINATE); the sentence in Dutch and English stands in ``text/*.toml`` under the same code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """Main indications of ETSI EN 319 102-1 clause 5.1.3, and INFO for what changes no verdict."""
+
+    PASSED = "PASSED"
+    FAILED = "FAILED"
+    INDETERMINATE = "INDETERMINATE"
+    INFO = "INFO"
+
+
+class Section(StrEnum):
+    """What is judged separately (requirement V2): a good seal says nothing about trust or time."""
+
+    INTEGRITY = "integrity"
+    SIGNER = "signer"
+    TRUST = "trust"
+    TIME = "time"
+    CONTENT = "content"
+    CUSTODY = "custody"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a finding code means for the verdict."""
+
+    section: Section
+    status: Status
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a check found.
+
+    Attributes:
+        code: a key of :data:`RULES`.
+        subject: the file, host or certificate that it is about; may be empty.
+        params: values for the sentence, all text.
+    """
+
+    code: str
+    subject: str = ""
+    params: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def rule(self) -> Rule:
+        """Section and status that the code stands for; KeyError for an unknown code is a bug."""
+        return RULES[self.code]
+
+
+def _rules(section: Section, status: Status, *codes: str) -> dict[str, Rule]:
+    return {code: Rule(section, status) for code in codes}
+
+
+RULES: Mapping[str, Rule] = {
+    **_rules(
+        Section.INTEGRITY,
+        Status.FAILED,
+        "container.not-canonical",
+        "container.bad-name",
+        "container.duplicate-name",
+        "container.crc",
+        "container.truncated",
+        "container.too-many-entries",
+        "container.trailing-data",
+        "container.gap",
+        "container.time",
+        "container.mimetype",
+        "manifest.malformed",
+        "manifest.missing",
+        "file.changed",
+        "file.missing",
+        "file.unlisted",
+        "bag.malformed",
+        "bag.disagrees",
+        "signature.missing",
+        "signature.malformed",
+        "signature.wrong-digest",
+        "signature.invalid",
+        "signature.weak",
+        "signature.unused-material",
+        "receipt.differs",
+    ),
+    **_rules(
+        Section.INTEGRITY,
+        Status.PASSED,
+        "container.ok",
+        "manifest.ok",
+        "bag.ok",
+        "signature.ok",
+        "receipt.ok",
+    ),
+    **_rules(Section.TRUST, Status.PASSED, "signer.trusted"),
+    **_rules(Section.TRUST, Status.INDETERMINATE, "signer.unknown", "signer.not-checked"),
+    **_rules(Section.TIME, Status.PASSED, "timestamp.ok"),
+    **_rules(
+        Section.TIME, Status.INDETERMINATE, "timestamp.missing", "timestamp.untrusted"
+    ),
+    **_rules(
+        Section.TIME,
+        Status.FAILED,
+        "timestamp.malformed",
+        "timestamp.wrong-imprint",
+        "timestamp.invalid",
+    ),
+}
+
+
+def worst(statuses: Iterable[Status]) -> Status:
+    """FAILED > INDETERMINATE > PASSED; nothing checked is INDETERMINATE, never a pass."""
+    found = {status for status in statuses if status is not Status.INFO}
+    for status in (Status.FAILED, Status.INDETERMINATE):
+        if status in found:
+            return status
+    return Status.PASSED if found else Status.INDETERMINATE
