@@ -1,0 +1,139 @@
+"""The command ``evidence-kit``: finds the subcommand, turns errors into words and exit codes.
+
+Subcommands are imported when they are used, so that ``--help`` starts as fast as click itself.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from evidence_kit import __version__
+from evidence_kit.core.errors import EvidenceError, ExitCode
+
+COMMANDS = {
+    "setup": "Find or install a browser, so that captures can be made.",
+    "doctor": "Check what works on this machine and say what to do about the rest.",
+    "demo": "See everything work once, on an example site on this machine.",
+    "identity": "Make and show the key that signs your bundles.",
+    "trust": "Say whose signatures and time stamps you trust.",
+    "capture": "Capture a page or post into one signed, time-stamped bundle.",
+    "verify": "Check bundles: unchanged, by whom, when. Works offline.",
+    "show": "Show what is inside a bundle.",
+    "extract": "Take files out of a bundle after checking it.",
+    "config": "Show the settings and where each one comes from.",
+    "completion": "Print the script that completes commands in your shell.",
+}
+"""Each command and its one-line help; a test holds that the commands' own help says the same."""
+
+EPILOG = """\b
+First time here?
+  evidence-kit demo                  see it work, nothing to configure
+  evidence-kit setup                 find or install a browser
+  evidence-kit identity create ...   make your signing key
+  evidence-kit capture URL           keep the evidence, before you report the post
+  evidence-kit verify FILE.asice     check it, on any machine, offline
+"""
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands' names and help without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order a newcomer needs them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the one command that is asked for."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"evidence_kit.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands from the table alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=LazyGroup,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="evidence-kit")
+def cli() -> None:
+    """Keep a web page or post as evidence: the original data, signed and time-stamped."""
+
+
+def main() -> None:
+    """Run the program and end the process with one of the documented exit codes."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and give back its exit code; every error is reported here."""
+    as_json = "--json" in arguments
+    _prepare_streams()
+    try:
+        result = cli.main(arguments, prog_name="evidence-kit", standalone_mode=False)
+        return int(result) if isinstance(result, int) else int(ExitCode.OK)
+    except EvidenceError as error:
+        return _report(error.code, error.message, error.hint, error.exit_code, as_json)
+    except click.Abort:
+        return _report("interrupted", "stopped", "", ExitCode.INTERRUPTED, as_json)
+    except click.ClickException as error:
+        hint = ""
+        context = getattr(error, "ctx", None)
+        if context is not None:
+            hint = f"see '{context.command_path} --help'"
+        message = error.format_message().rstrip(".")
+        return _report("usage", message[:1].lower() + message[1:], hint, ExitCode.USAGE, as_json)
+    except KeyboardInterrupt:
+        return _report(
+            "interrupted", "stopped by the keyboard", "", ExitCode.INTERRUPTED, as_json
+        )
+    except BrokenPipeError:
+        # The reader of our output went away; there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitCode.BUG)
+    except Exception as error:
+        code = _report(
+            "bug",
+            f"unexpected {type(error).__name__}: {error}",
+            "this is a fault in evidence-kit; run again with EVIDENCE_KIT_DEBUG=1 and report "
+            "what it prints (SECURITY.md says how)",
+            ExitCode.BUG,
+            as_json,
+        )
+        if os.environ.get("EVIDENCE_KIT_DEBUG"):
+            raise
+        return code
+
+
+def _report(code: str, message: str, hint: str, exit_code: ExitCode, as_json: bool) -> int:
+    if as_json:
+        from evidence_kit.cli.output import emit_error
+
+        emit_error(code, message, hint, exit_code)
+    else:
+        click.echo(f"error: {message}", err=True)
+        if hint:
+            click.echo(f"hint: {hint}", err=True)
+    return int(exit_code)
+
+
+def _prepare_streams() -> None:
+    """Never fail on a character that the terminal's encoding lacks (usual on Windows)."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is None:
+            continue
+        if stream.isatty():
+            reconfigure(errors="backslashreplace")
+        else:
+            reconfigure(encoding="utf-8", errors="backslashreplace")
