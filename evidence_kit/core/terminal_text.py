@@ -1,33 +1,58 @@
-"""Captured text made harmless for a terminal: seen, but never acting."""
+"""Captured text made harmless for a terminal: seen, but never acting.
+
+A post may hold terminal commands (ECMA-48 escape sequences), bidirectional overrides that reorder
+what a reader sees (Unicode UAX #9), and characters that cannot be seen at all. Printing such text
+as it is lets the author of a threat decide what the verifier's screen says.
+"""
 
 from __future__ import annotations
 
 import unicodedata
 
-_KEPT = {"\n", "\t"}
-_JOINERS = {"\u200c", "\u200d"}  # meant in emoji and some scripts; they move nothing
+_JOINERS = frozenset("\u200c\u200d")
+"""Needed inside emoji and in Persian and Indic words; they reorder nothing."""
+
+_BLANK_LETTERS = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f")
+"""Hangul fillers, the braille blank, the grapheme joiner: printable by category, yet invisible."""
+
+_HARMFUL = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Controls, format characters (all bidi controls are among them), surrogates, private use,
+unassigned, line and paragraph separators (Unicode General_Category)."""
+
+MAX_MARKS = 4
+"""Combining marks in a row that are kept: real scripts use three at most; dozens of them cover
+the lines above and below."""
 
 
 def harmless(text: str, *, one_line: bool = True) -> str:
-    """Replace every character that could act by its visible escape, for example ``\\x1b``.
+    """Replace every character that could act or hide by its visible escape, such as ``\\x1b``.
 
-    Escaped are control characters (ANSI sequences start with one), bidirectional overrides and
-    other invisible format characters, line and paragraph separators, private use and unassigned
-    code points, and lone surrogates. With ``one_line`` line breaks become spaces.
+    A backslash itself stays, so the result is for reading, not for turning back.
+
+    Args:
+        text: anything, also text with lone surrogates.
+        one_line: line breaks become spaces; without it line feeds stay.
     """
     if one_line:
-        text = " ".join(text.split("\n")) if "\n" in text else text
+        text = text.replace("\n", " ")
     if text.isascii() and text.isprintable():
         return text
-    return "".join(_escape(character) for character in text)
+    parts: list[str] = []
+    marks = 0
+    for char in text:
+        marks = marks + 1 if unicodedata.combining(char) else 0
+        parts.append(_escape(char) if marks > MAX_MARKS or _acts(char) else char)
+    return "".join(parts)
 
 
-def _escape(character: str) -> str:
-    if character in _KEPT or character in _JOINERS or character.isprintable():
-        return character
-    if unicodedata.category(character) == "Zs":
-        return character
-    code = ord(character)
+def _acts(char: str) -> bool:
+    if char in "\n\t" or char in _JOINERS:
+        return False
+    return char in _BLANK_LETTERS or unicodedata.category(char) in _HARMFUL
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
     if code < 0x100:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
