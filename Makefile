@@ -1,0 +1,67 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Locked requirements carry hashes: what is installed is what was tested.
+RUN_LOCK := requirements.lock
+DEV_LOCK := requirements-dev.lock
+
+.PHONY: help demo test check lint format lock bench clean
+
+help:
+	@echo "make demo     install into $(VENV), find or install a browser, show everything once"
+	@echo "make test     everything: lint, types, all tests with real browsers and outside tools"
+	@echo "make check    the quick part (under two minutes)"
+	@echo "make bench    measure; docs/performance.md explains the figures"
+	@echo "make format   rewrite the code in the project's form"
+	@echo "make lock     renew the locked versions"
+	@echo "make clean    remove what these commands made"
+
+demo: $(VENV)/.run
+	$(BIN)/evidence-kit setup
+	$(BIN)/evidence-kit demo
+
+test: $(VENV)/.dev
+	$(BIN)/evidence-kit setup
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+check: $(VENV)/.dev lint
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow and not browser and not outside"
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/mypy --platform win32
+	$(BIN)/mypy --platform darwin
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev
+	$(BIN)/evidence-kit setup
+	$(BIN)/python -m benchmarks
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV) || { echo "hint: on Debian: apt-get install python3-venv" >&2; exit 1; }
+
+$(VENV)/.run: pyproject.toml $(RUN_LOCK) | $(VENV)/bin/python
+	$(PIP) install --require-hashes --requirement $(RUN_LOCK)
+	$(PIP) install --no-deps --editable .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml $(DEV_LOCK) | $(VENV)/bin/python
+	$(PIP) install --require-hashes --requirement $(DEV_LOCK)
+	$(PIP) install --no-deps --editable .
+	@touch $@ $(VENV)/.run
+
+lock:
+	$(PYTHON) -m venv .cache/lock && .cache/lock/bin/python -m pip install --quiet uv
+	.cache/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --extra dev --output-file $(DEV_LOCK) pyproject.toml
+	.cache/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --constraints $(DEV_LOCK) --output-file $(RUN_LOCK) pyproject.toml
+	.cache/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --output-file tests/outside/requirements.lock tests/outside/requirements.in
+
+clean:
+	rm -rf $(VENV) .venv-tools .cache evidence-kit-demo build dist

@@ -1,0 +1,34 @@
+"""What every test gets: no contact beyond this machine, and a home folder of its own."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_real_connect = socket.socket.connect
+
+
+def _loopback_only(self: socket.socket, address: Any) -> None:
+    if self.family in (socket.AF_INET, socket.AF_INET6):
+        host = str(address[0])
+        if not ipaddress.ip_address(host.split("%")[0]).is_loopback:
+            raise AssertionError(f"a test tried to reach {host}: only this machine is allowed")
+    _real_connect(self, address)
+
+
+@pytest.fixture(autouse=True)
+def no_outside_contact(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests reach loopback only: no live site is ever asked."""
+    monkeypatch.setattr(socket.socket, "connect", _loopback_only)
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Each test has an empty home; nothing of the person who runs the tests is read."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("EVIDENCE_KIT_HOME", str(home))
+    return home
