@@ -25,7 +25,7 @@ the lines above and below."""
 
 
 def harmless(text: str, *, one_line: bool = True) -> str:
-    """Replace every character that could act or hide by its visible escape, such as ``\\x1b``.
+    r"""Replace every character that could act or hide by its visible escape, such as ``\x1b``.
 
     A backslash itself stays, so the result is for reading, not for turning back.
 
