@@ -1,0 +1,238 @@
+"""Strict walk of the canonical container: every byte that is not content is derived and compared.
+
+The reader computes what each header must be (FORMAT.md section 2) from name, size, CRC, offset
+and time, with code of its own, and takes no other form. What ZIP programs read differently, or
+not at all, can then not be there.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import BinaryIO
+
+from evidence_kit.core.digests import (
+    Digests,
+    digest_bytes,
+    digest_chunks,
+    digest_file,
+    read_chunks,
+)
+from evidence_kit.core.errors import UnreadableFileError
+from evidence_kit.core.events import Progress, Silent
+from evidence_kit.core.findings import Finding
+from evidence_kit.seal.container_structure import (
+    BrokenContainerError,
+    Claim,
+    check_structure,
+    read_time,
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file in the container; ``offset`` is where its data begins, both in bytes."""
+
+    name: str
+    offset: int
+    size: int
+    digests: Digests
+
+
+@dataclass(frozen=True)
+class Walk:
+    """What the walk of one container found.
+
+    Attributes:
+        path: the file that was walked.
+        entries: by name, in the order of the container; empty where the structure is broken.
+        time: the time in every header, UTC, in steps of two seconds; None where broken.
+        findings: ``container.ok`` alone, or what makes the file not canonical.
+        file: digests of the whole file, where they were asked for.
+    """
+
+    path: Path
+    entries: Mapping[str, Entry]
+    time: datetime | None
+    findings: tuple[Finding, ...]
+    file: Digests | None = None
+
+    @property
+    def canonical(self) -> bool:
+        """True where every byte of structure is as it must be."""
+        return [finding.code for finding in self.findings] == ["container.ok"]
+
+
+def walk(path: Path, *, whole: bool = False, progress: Progress | None = None) -> Walk:
+    """Check the structure of a container and take the digests of every file in it.
+
+    The structure is checked before anything is hashed, in time and memory that do not depend on
+    what the file claims; then every entry is read once.
+
+    Args:
+        path: the container.
+        whole: also take the digests of the file as a whole (a second reading).
+        progress: told the bytes hashed.
+
+    Raises:
+        UnreadableFileError: not a regular file, or it cannot be opened or read.
+    """
+    try:
+        with _open_regular(path) as stream:
+            try:
+                size = os.fstat(stream.fileno()).st_size
+                claims = check_structure(stream, size)
+                when = read_time(claims[0].stamp)
+            except BrokenContainerError as broken:
+                found = Walk(path, MappingProxyType({}), None, (broken.finding,))
+            else:
+                entries, faults = _digest_entries(stream, claims, progress or Silent())
+                findings = tuple(faults) or (Finding("container.ok"),)
+                found = Walk(path, MappingProxyType(entries), when, findings)
+        digests = digest_file(path) if whole else None
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return Walk(path, found.entries, found.time, found.findings, digests)
+
+
+def check_time(walked: Walk, signing_time: datetime) -> Iterator[Finding]:
+    """FORMAT.md section 2.3: the headers' time is the signing time, truncated to two seconds."""
+    utc = signing_time.astimezone(UTC)
+    expected = utc.replace(second=utc.second // 2 * 2, microsecond=0)
+    if walked.time is not None and walked.time != expected:
+        yield Finding(
+            "container.time",
+            params={"found": walked.time.isoformat(), "expected": expected.isoformat()},
+        )
+
+
+def open_entry(walked: Walk, name: str) -> BinaryIO:
+    """A seekable stream of one entry's bytes, which ends where the entry ends.
+
+    The file is opened again: whoever must know that the bytes are still those of the walk
+    compares the digests (:func:`read_entry` does).
+
+    Raises:
+        KeyError: the container has no such entry.
+        UnreadableFileError: it cannot be opened any more.
+    """
+    entry = walked.entries[name]
+    try:
+        return io.BufferedReader(_Window(_open_regular(walked.path), entry.offset, entry.size))
+    except OSError as error:
+        raise _unreadable(walked.path, error) from error
+
+
+def read_entry(walked: Walk, name: str, *, limit: int) -> bytes:
+    """The bytes of one entry, checked to be those that were walked.
+
+    Args:
+        walked: the container.
+        name: the entry.
+        limit: bytes that the caller is prepared to hold.
+
+    Raises:
+        KeyError: the container has no such entry.
+        ValueError: the entry is larger than ``limit``.
+        UnreadableFileError: it cannot be read, or the file changed since the walk.
+    """
+    entry = walked.entries[name]
+    if entry.size > limit:
+        raise ValueError(f"{name} has {entry.size} bytes, more than {limit}")
+    try:
+        with open_entry(walked, name) as stream:
+            data = stream.read(entry.size)
+    except OSError as error:
+        raise _unreadable(walked.path, error) from error
+    if digest_bytes(data) != entry.digests:
+        raise UnreadableFileError(
+            f"{walked.path.name} changed while it was being read",
+            hint="copy it to this computer and check the copy",
+        )
+    return data
+
+
+class _Window(io.RawIOBase):
+    """A part of a file as a file of its own."""
+
+    def __init__(self, stream: BinaryIO, start: int, size: int) -> None:
+        super().__init__()
+        self._stream, self._start, self._size, self._at = stream, start, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        if base + offset < 0:
+            raise ValueError("a place before the beginning")
+        self._at = base + offset
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
+        count = max(0, min(len(view), self._size - self._at))
+        self._stream.seek(self._start + self._at)
+        data = self._stream.read(count)
+        view[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+def _open_regular(path: Path) -> BinaryIO:
+    """Open without buffer; a pipe or device is refused before it could block."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise UnreadableFileError(
+            f"{path.name} is not a regular file", hint="give the .asice file itself"
+        )
+    return path.open("rb", buffering=0)
+
+
+def _unreadable(path: Path, error: OSError) -> UnreadableFileError:
+    reason = (error.strerror or "unknown error").lower()
+    return UnreadableFileError(
+        f"cannot read {path.name}: {reason}", hint="check the path and your rights to the file"
+    )
+
+
+def _digest_entries(
+    stream: BinaryIO, claims: Sequence[Claim], progress: Progress
+) -> tuple[dict[str, Entry], list[Finding]]:
+    """Read every content once; the structure has been checked."""
+    entries: dict[str, Entry] = {}
+    faults: list[Finding] = []
+    total = sum(claim.size for claim in claims)
+    done = 0
+
+    def told(chunks: Iterator[bytes]) -> Iterator[bytes]:
+        nonlocal done
+        for chunk in chunks:
+            done += len(chunk)
+            progress.advance(done, total)
+            yield chunk
+
+    for claim in claims:
+        stream.seek(claim.data_offset)
+        digests = digest_chunks(told(read_chunks(stream, claim.size)))
+        entries[claim.name] = Entry(claim.name, claim.data_offset, digests.size, digests)
+        if digests.size != claim.size:
+            faults.append(Finding("container.truncated", claim.name))
+        elif digests.crc32 != claim.crc:
+            faults.append(Finding("container.crc", claim.name))
+    return entries, faults
