@@ -94,9 +94,7 @@ def run(arguments: list[str]) -> int:
         message = error.format_message().rstrip(".")
         return _report("usage", message[:1].lower() + message[1:], hint, ExitCode.USAGE, as_json)
     except KeyboardInterrupt:
-        return _report(
-            "interrupted", "stopped by the keyboard", "", ExitCode.INTERRUPTED, as_json
-        )
+        return _report("interrupted", "stopped by the keyboard", "", ExitCode.INTERRUPTED, as_json)
     except BrokenPipeError:
         # The reader of our output went away; there is nobody left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

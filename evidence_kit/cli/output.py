@@ -35,7 +35,7 @@ def emit_error(code: str, message: str, hint: str, exit_code: ExitCode) -> None:
 
 
 def say(text: str = "") -> None:
-    """A line of result on stdout, for a person. Captured text must go through ``harmless`` first."""
+    """A line of result on stdout. Captured text must go through ``harmless`` first."""
     click.echo(text)
 
 

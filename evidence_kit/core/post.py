@@ -1,4 +1,4 @@
-"""The normalised post: each field with the raw file and place it was read from, nothing invented."""
+"""The normalised post: each field with the raw file and place it came from, nothing invented."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Sourced:
 
 @dataclass(frozen=True)
 class Post:
-    """One post; ``role`` says why it is here: ``post``, ``ancestor``, ``reply``, ``edit``, ``quoted``."""
+    """One post; ``role`` is one of ``post``, ``ancestor``, ``reply``, ``edit``, ``quoted``."""
 
     role: str
     fields: Mapping[str, Sourced] = field(default_factory=dict)
