@@ -133,7 +133,8 @@ def _read_end(stream: BinaryIO, size: int) -> tuple[int, int, int]:
 
 def _without_end(stream: BinaryIO, size: int) -> BrokenContainerError:
     """Name the likeliest reason why the file does not close with an end record."""
-    if b"PK\5\6" in _read_at(stream, max(0, size - _TAIL), _TAIL):
+    tail = _read_at(stream, max(0, size - _TAIL), _TAIL)
+    if b"PK\5\6" in tail[: 4 - _END_SIZE]:  # a whole end record, with something behind it
         return BrokenContainerError("container.trailing-data")
     if size == 0 or b"PK\3\4".startswith(_read_at(stream, 0, 4)):
         return BrokenContainerError("container.truncated")
