@@ -8,7 +8,7 @@ from evidence_kit.cli.output import emit_json, note, say
 from evidence_kit.cli.settings import KEYS, Settings, home, template
 from evidence_kit.core.errors import ExitCode
 from evidence_kit.core.terminal_text import harmless
-from evidence_kit.core.write_once import write_once
+from evidence_kit.core.write_once import write_bytes_once
 
 
 @click.group(name="config")
@@ -57,5 +57,5 @@ def init() -> None:
     """Write a config.toml in which every setting is explained; never replaces one."""
     settings = Settings(home())
     settings.home.mkdir(parents=True, exist_ok=True)
-    write_once(settings.path, template().encode("utf-8"))
+    write_bytes_once(settings.path, template().encode("utf-8"))
     note(f"written: {settings.path}")

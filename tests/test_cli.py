@@ -1,0 +1,140 @@
+"""The command line as a whole: help, errors, JSON, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from evidence_kit.cli.main import COMMANDS, cli, run
+
+
+def program(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "evidence_kit", *arguments],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env={**os.environ, "EVIDENCE_KIT_HOME": str(home)},
+        timeout=60,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_exists_and_its_help_begins_as_the_table_says(name: str) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    assert command.name == name
+    first = (command.help or "").split("\n\n")[0]
+    assert " ".join(first.split()) == COMMANDS[name]
+
+
+def _all_commands() -> list[tuple[str, ...]]:
+    found: list[tuple[str, ...]] = []
+    for name in COMMANDS:
+        command = cli.get_command(click.Context(cli), name)
+        found.append((name,))
+        if isinstance(command, click.Group):
+            found += [(name, inner) for inner in command.list_commands(click.Context(command))]
+    return found
+
+
+@pytest.mark.parametrize("path", _all_commands(), ids=" ".join)
+def test_help_of_every_command(path: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*path, "--help"]) == 0
+    assert "Usage: evidence-kit" in capsys.readouterr().out
+
+
+def test_help_imports_nothing_heavy(own_home: Path) -> None:
+    code = (
+        "import sys, evidence_kit.cli.main as m; m.run(['--help']);"
+        "heavy = {'rich', 'requests', 'playwright', 'pyhanko', 'cryptography', 'asn1crypto',"
+        " 'jsonschema', 'warcio', 'keyring', 'platformdirs'} & set(sys.modules);"
+        "sys.exit(repr(heavy) if heavy else 0)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "evidence-kit verify" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nonsense"], "no such command"),
+        (["verify"], "missing argument"),
+        (["--nonsense"], "no such option"),
+        (["config", "nonsense"], "no such command"),
+    ],
+)
+def test_a_wrong_command_line_ends_with_2_and_a_hint(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("error: ")
+    assert message in captured.err
+    assert "hint: see 'evidence-kit" in captured.err
+
+
+def test_with_json_an_error_is_one_object_on_stdout(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["verify", "--json"]) == 2
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    document = json.loads(captured.out)
+    assert document["schema"] == "evidence-kit/error/1"
+    assert document["exit_code"] == 2
+    assert set(document["error"]) == {"code", "message", "hint"}
+
+
+def test_a_fault_of_ours_ends_with_1_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr(cli, "main", broken)
+    assert run(["config", "show"]) == 1
+    assert "unexpected RuntimeError: boom" in capsys.readouterr().err
+
+
+def test_a_file_that_is_not_there(own_home: Path) -> None:
+    ended = program("verify", "nowhere.asice", home=own_home)
+    assert ended.returncode == 20
+    assert ended.stderr.startswith("error: ")
+    assert "Traceback" not in ended.stderr
+
+
+def test_config_shows_each_origin(own_home: Path) -> None:
+    ended = program("config", "show", "--json", home=own_home)
+    document = json.loads(ended.stdout)
+    assert ended.returncode == 0
+    assert document["settings"]["output"] == {"value": ".", "origin": "default"}
+    assert program("config", "init", home=own_home).returncode == 0
+    again = program("config", "init", home=own_home)
+    assert again.returncode == 25
+    assert "never overwritten" in again.stderr
+
+
+def test_unknown_settings_end_with_26(own_home: Path) -> None:
+    (own_home / "config.toml").write_text("colour = 'blue'\n", "utf-8")
+    ended = program("config", "show", home=own_home)
+    assert ended.returncode == 26
+    assert "unknown setting 'colour'" in ended.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["completion", shell]) == 0
+    assert "_EVIDENCE_KIT_COMPLETE" in capsys.readouterr().out
