@@ -1,0 +1,57 @@
+"""Whole processes timed in turn, so that a machine whose speed drifts is fair to both."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Ours against the other, run for run.
+
+    Attributes:
+        ours, other: median wall seconds.
+        ratio: median of the ratios ours/other of each pair.
+    """
+
+    ours: float
+    other: float
+    ratio: float
+
+
+def paired(ours: Callable[[], float], other: Callable[[], float], *, runs: int) -> Pair:
+    """Run both in turn after one warm-up each; each call gives its own seconds."""
+    ours()
+    other()
+    times = [(ours(), other()) for _ in range(runs)]
+    return Pair(
+        statistics.median(mine for mine, _ in times),
+        statistics.median(theirs for _, theirs in times),
+        statistics.median(mine / theirs for mine, theirs in times),
+    )
+
+
+def process(command: Sequence[str], environment: Mapping[str, str] | None = None) -> float:
+    """Wall seconds of one process from start to end; it must end with exit code 0."""
+    started = time.perf_counter()
+    subprocess.run(
+        command,
+        check=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **(environment or {})},
+        timeout=600,
+    )
+    return time.perf_counter() - started
+
+
+def python(*arguments: str) -> list[str]:
+    """A command line of the Python that runs this."""
+    return [sys.executable, *arguments]
