@@ -8,6 +8,7 @@
     ├── CaptureError              capture-failed         21
     │   └── BrowserError          browser-unusable       21
     ├── NetworkError              network-failed         22
+    │   └── RateLimitedError      network-rate-limited   22
     ├── KeyUnavailableError       key-unavailable        23
     ├── TimestampError            timestamp-refused      24
     ├── StorageError              storage-failed         25
@@ -92,6 +93,12 @@ class NetworkError(EvidenceError):
 
     code = "network-failed"
     exit_code = ExitCode.NETWORK
+
+
+class RateLimitedError(NetworkError):
+    """A server wants fewer requests; the hint says when to come back."""
+
+    code = "network-rate-limited"
 
 
 class KeyUnavailableError(EvidenceError):

@@ -1,0 +1,570 @@
+"""Direct requests, such as those to a platform's API, with their exact bytes on record.
+
+One session per capture. Each attempt, each hop of a redirect and each failure is an
+:class:`~evidence_kit.core.exchange.Exchange` whose request and response lie in two files, as they
+passed the socket. TLS is always verified; redirects, retries, sizes and times are bounded here.
+
+Proxies are not used by this session: ``_dial`` is the one place that opens a connection, and the
+place where a proxy would come in.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from urllib.parse import urldefrag, urljoin, urlsplit
+
+import requests
+import urllib3.exceptions
+from requests.adapters import HTTPAdapter
+
+from evidence_kit import __version__
+from evidence_kit.core.clock import Clock, iso, parse_iso
+from evidence_kit.core.errors import (
+    CaptureError,
+    ConfigError,
+    InputError,
+    NetworkError,
+    RateLimitedError,
+)
+from evidence_kit.core.exchange import Exchange, Representation, Source
+from evidence_kit.gather.http_body import BodyLimitError, BodySink
+from evidence_kit.gather.wire_tap import Attempt, WireLimitError, WireTap
+
+USER_AGENT = f"evidence-kit/{__version__}"
+
+Resolve = Callable[[str, int], str]
+"""Host and port to the one IP address that may be connected to; refuses by raising."""
+
+MAX_API_BYTES = 32 << 20
+"""Bytes of an API answer; real ones, a thread of hundreds of posts included, are under 5 MiB."""
+MAX_MEDIA_BYTES = 4 << 30
+"""Bytes of one media file; platforms cut uploads off well below this."""
+MAX_DISCARDED_BYTES = 1 << 20
+"""Bytes read of an answer that is not the wanted one (redirect, error) when streaming to a file."""
+WIRE_OVERHEAD = 1 << 20
+"""Bytes of header lines and chunk framing that a response may have beside twice its body."""
+MAX_REDIRECTS = 10
+"""Hops; browsers give up at 20, an API has no reason for more than a few."""
+MAX_RETRIES = 2
+"""Further attempts after a failed connection or a 502, 503 or 504."""
+BACKOFF_SECONDS = 0.5
+"""Wait before the first further attempt; doubled for each next one."""
+MAX_RETRY_AFTER = 30.0
+"""Seconds that a 429 may make the user wait; longer, and we say when to come back."""
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 20.0
+"""Silence after which an answer counts as cut off."""
+MAX_SECONDS = 60.0
+"""One request with its retries and redirects, for API answers."""
+MAX_MEDIA_SECONDS = 900.0
+"""The same for a media file: 4 GiB at 5 MB/s."""
+
+_RETRY_STATUS = frozenset({502, 503, 504})
+_REDIRECT_STATUS = frozenset({301, 302, 303, 307, 308})
+_CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
+_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+
+
+@dataclass(frozen=True)
+class Contact:
+    """One attempt to reach a host (requirement C16), for the capture log.
+
+    Attributes:
+        outcome: ``connected`` or why not, in a few words.
+    """
+
+    host: str
+    port: int
+    address: str | None
+    when: datetime
+    outcome: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back on the last hop.
+
+    Attributes:
+        exchange: the last attempt; earlier hops and attempts stand in ``session.exchanges``.
+        url: where the answer came from, after redirects.
+        headers: names in lower case; repeated ones joined with a comma.
+        body: without transfer and content coding; a path where it went to a file.
+        decoded: the content coding taken off, empty where the body is as served.
+    """
+
+    exchange: Exchange
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes | Path
+    decoded: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the whole body came; ``exchange.truncated`` says why not."""
+        return self.exchange.truncated is None
+
+    @property
+    def data(self) -> bytes:
+        """The body where it is in memory; a body in a file is not read whole."""
+        if isinstance(self.body, Path):
+            raise TypeError("this body was streamed to a file")
+        return self.body
+
+
+class RecordingSession:
+    """HTTP with exact bytes on record; a context manager, safe to use from several threads.
+
+    Args:
+        folder: existing private folder for ``NNNN.request`` and ``NNNN.response``.
+        resolve: decides which address may be connected to; its errors pass through.
+        clock: for the times on record.
+        environ: read for own CA bundles (``REQUESTS_CA_BUNDLE``, ``SSL_CERT_FILE``).
+        sleep: waits between attempts.
+
+    Raises:
+        ConfigError: a CA bundle named in the environment is not there.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        resolve: Resolve,
+        clock: Clock,
+        environ: Mapping[str, str] = os.environ,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._folder = folder
+        self._resolve = resolve
+        self._clock = clock
+        self._sleep = sleep
+        self._lock = threading.RLock()
+        self._exchanges: list[Exchange] = []
+        self._contacts: list[Contact] = []
+        self._answered = 0
+        self._tap = WireTap(self._dial)
+        self._session = requests.Session()
+        # The environment's proxies and .netrc passwords must not come in unasked.
+        self._session.trust_env = False
+        self._session.verify = _ca_bundle(environ)
+        self._session.headers.clear()
+        self._session.headers.update(
+            {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
+        )
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, _adapter(self._tap))
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """Every attempt so far, in the order they began."""
+        return tuple(self._exchanges)
+
+    @property
+    def contacts(self) -> tuple[Contact, ...]:
+        """Every connection tried so far."""
+        return tuple(self._contacts)
+
+    def __enter__(self) -> RecordingSession:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close kept-alive connections; the record stays."""
+        self._session.close()
+
+    def get(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        max_bytes: int = MAX_API_BYTES,
+        max_seconds: float = MAX_SECONDS,
+        to: Path | None = None,
+    ) -> Answer:
+        """GET, following redirects; see :meth:`send`."""
+        return self.send(
+            "GET", url, headers=headers, max_bytes=max_bytes, max_seconds=max_seconds, to=to
+        )
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        max_bytes: int = MAX_API_BYTES,
+        max_seconds: float = MAX_SECONDS,
+        to: Path | None = None,
+    ) -> Answer:
+        """Send a request and return the last answer, whatever its status.
+
+        Credentials in ``headers`` go to the origin of ``url`` only, not to where it redirects.
+        Redirects are followed, and failures retried, for GET and HEAD only.
+
+        Args:
+            method: in capitals.
+            url: http or https.
+            headers: added to the session's own.
+            body: sent as it is.
+            max_bytes: of the decoded body; a longer one is cut off and marked so.
+            max_seconds: for everything, retries and redirects included.
+            to: a file that must not exist yet, for the body of a 2xx answer.
+
+        Raises:
+            InputError: not an http(s) address.
+            NetworkError: no answer, or the redirects never end.
+            RateLimitedError: 429, and the wait asked for is longer than we wait.
+            CaptureError: the record does not match what was received.
+        """
+        given = {name.lower(): value for name, value in (headers or {}).items()}
+        deadline = time.monotonic() + max_seconds
+        with self._lock:
+            previous: int | None = None
+            for _ in range(MAX_REDIRECTS + 1):
+                answer = self._persist(method, url, given, body, max_bytes, deadline, to, previous)
+                target = _redirect_target(method, answer)
+                if target is None:
+                    return answer
+                if _origin(target) != _origin(url):
+                    given = {k: v for k, v in given.items() if k not in _CREDENTIALS}
+                url, previous = target, answer.exchange.number
+            raise NetworkError(
+                f"{_host(url)} redirects more than {MAX_REDIRECTS} times",
+                hint="open the address in a browser to see where it leads",
+            )
+
+    def _persist(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        max_bytes: int,
+        deadline: float,
+        to: Path | None,
+        previous: int | None,
+    ) -> Answer:
+        """One hop, with its retries."""
+        wait = BACKOFF_SECONDS
+        retries = MAX_RETRIES if method in ("GET", "HEAD") else 0
+        for left in range(retries, -1, -1):
+            result = self._attempt(method, url, headers, body, max_bytes, deadline, to, previous)
+            if isinstance(result, _Failure):
+                if not (left and result.again):
+                    raise result.error
+            elif result.status == 429:
+                wait = self._rate_limit(result, left, deadline)
+            elif not (left and result.status in _RETRY_STATUS):
+                return result
+            if time.monotonic() + wait >= deadline:
+                break
+            self._sleep(wait)
+            wait *= 2
+        if isinstance(result, _Failure):
+            raise result.error
+        return result
+
+    def _rate_limit(self, answer: Answer, left: int, deadline: float) -> float:
+        """Seconds to wait, or the error that says when to come back."""
+        until = retry_time(answer.headers, self._clock())
+        host = _host(answer.url)
+        if until is None:
+            raise RateLimitedError(
+                f"{host} answers that there were too many requests",
+                hint="try again later; it does not say when",
+            )
+        wait = max((until - self._clock()).total_seconds(), 0.0)
+        if not left or wait > MAX_RETRY_AFTER or time.monotonic() + wait >= deadline:
+            raise RateLimitedError(
+                f"{host} answers that there were too many requests",
+                hint=f"try again after {iso(until.replace(microsecond=0))}",
+            )
+        return wait
+
+    def _attempt(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        max_bytes: int,
+        deadline: float,
+        to: Path | None,
+        previous: int | None,
+    ) -> Answer | _Failure:
+        """One request on the wire, recorded whatever happens."""
+        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+            raise InputError("not a web address", hint="give one that begins with https://")
+        number = len(self._exchanges) + 1
+        request_file = self._folder / f"{number:04d}.request"
+        response_file = self._folder / f"{number:04d}.response"
+        exchange = Exchange(
+            number=number,
+            url=urldefrag(url).url,
+            method=method,
+            started=self._clock(),
+            request=request_file,
+            response=None,
+            representation=Representation.WIRE,
+            source=Source.SESSION,
+            address_source="session",
+            redirected_from=previous,
+        )
+        with ExitStack() as stack:
+            attempt = Attempt(
+                stack.enter_context(request_file.open("xb")),
+                stack.enter_context(response_file.open("xb")),
+                max_bytes=2 * max_bytes + WIRE_OVERHEAD,
+                deadline=deadline,
+                read_timeout=READ_SECONDS,
+            )
+            self._tap.attempt = attempt
+            # Should anything unforeseen pass through, the exchange is on record all the same.
+            self._exchanges.append(replace(exchange, error="interrupted"))
+            try:
+                result = self._exchange(exchange, headers, body, max_bytes, to)
+            finally:
+                self._tap.attempt = None
+        final = self._with_peer(
+            result.exchange, attempt, response_file if attempt.received_bytes else None
+        )
+        self._exchanges[number - 1] = final
+        if not attempt.received_bytes:
+            response_file.unlink()
+        if isinstance(result, _Failure):
+            return replace(result, exchange=final)
+        self._answered += 1
+        self._check_record(final, result.status)
+        return replace(result, exchange=final)
+
+    def _exchange(
+        self,
+        exchange: Exchange,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        max_bytes: int,
+        to: Path | None,
+    ) -> Answer | _Failure:
+        try:
+            response = self._session.request(
+                exchange.method,
+                exchange.url,
+                headers=dict(headers),
+                data=body,
+                stream=True,
+                allow_redirects=False,
+                timeout=(CONNECT_SECONDS, READ_SECONDS),
+            )
+        except requests.RequestException as error:
+            return _failure(exchange, error)
+        try:
+            return self._read(exchange, response, max_bytes, to)
+        finally:
+            response.close()
+
+    def _read(
+        self, exchange: Exchange, response: requests.Response, max_bytes: int, to: Path | None
+    ) -> Answer:
+        found = {name.lower(): value for name, value in response.headers.items()}
+        wanted = to if response.ok and response.status_code not in _REDIRECT_STATUS else None
+        limit = max_bytes if to is None or wanted is not None else MAX_DISCARDED_BYTES
+        version = "http/1.0" if response.raw.version == 10 else "http/1.1"
+        exchange = replace(exchange, status=response.status_code, protocols=(version,))
+        truncated: str | None = None
+        with BodySink(wanted, found.get("content-encoding", ""), limit) as sink:
+            try:
+                while chunk := response.raw.read(sink.chunk, decode_content=False):
+                    sink.feed(chunk)
+                sink.finish()
+            except (BodyLimitError, WireLimitError):
+                truncated = "length"
+            except (TimeoutError, urllib3.exceptions.TimeoutError):
+                truncated = "time"
+            except (urllib3.exceptions.HTTPError, OSError) as error:
+                over = isinstance(error.__cause__ or error.__context__, WireLimitError)
+                truncated = "length" if over else "disconnect"
+        notes = sink.notes()
+        exchange = replace(exchange, truncated=truncated, notes=notes)
+        body: bytes | Path = wanted if wanted is not None else sink.data()
+        return Answer(exchange, exchange.url, response.status_code, found, body, sink.decoded)
+
+    def _with_peer(self, exchange: Exchange, attempt: Attempt, response: Path | None) -> Exchange:
+        peer = attempt.peer
+        if peer is None:
+            return replace(exchange, response=response)
+        protocols, notes = exchange.protocols, exchange.notes
+        if peer.tls is not None:
+            protocols = (*protocols, peer.tls.version.lower().replace(" ", "/"))
+            notes = (*notes, peer.chain_note)
+        return replace(
+            exchange,
+            response=response,
+            remote_address=peer.address,
+            remote_port=peer.port,
+            local_port=peer.local_port,
+            tls=peer.tls,
+            protocols=protocols,
+            notes=notes,
+        )
+
+    def _check_record(self, exchange: Exchange, status: int) -> None:
+        """Exchanges on record = responses received, and each one is this one."""
+        recorded = sum(item.status is not None for item in self._exchanges)
+        on_file = None if exchange.response is None else _status_on_file(exchange.response)
+        if recorded != self._answered or on_file != status:
+            raise CaptureError(
+                f"the record of exchange {exchange.number} does not match what was received",
+                hint="please report this: the recorder of direct requests has a flaw",
+            )
+
+    def _dial(self, host: str, port: int) -> socket.socket:
+        """Open a connection to the address that ``resolve`` allows, and put it on record."""
+        when = self._clock()
+        address: str | None = None
+        outcome = "refused"
+        try:
+            address = self._resolve(host, port)
+            sock = socket.create_connection((address, port), CONNECT_SECONDS)
+            outcome = "connected"
+            return sock
+        except OSError as error:
+            outcome = error.strerror or type(error).__name__
+            raise
+        finally:
+            self._contacts.append(Contact(host, port, address, when, outcome))
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """No answer came; ``again`` says whether trying again makes sense."""
+
+    exchange: Exchange
+    error: NetworkError
+    again: bool
+
+
+def retry_time(headers: Mapping[str, str], now: datetime) -> datetime | None:
+    """When a server wants to be asked again, or None where it does not say.
+
+    Reads ``Retry-After`` (RFC 9110 section 10.2.3: seconds or a date), then the
+    ``X-RateLimit-Reset`` that Mastodon gives as an ISO 8601 time. ``headers`` in lower case.
+    """
+    after = headers.get("retry-after", "").strip()
+    if after.isdecimal() and len(after) <= 9:
+        return now + timedelta(seconds=int(after))
+    for text, parse in ((after, parsedate_to_datetime), (_reset(headers), parse_iso)):
+        try:
+            moment = parse(text)
+        except (TypeError, ValueError):
+            continue
+        return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return None
+
+
+def _reset(headers: Mapping[str, str]) -> str:
+    return headers.get("x-ratelimit-reset", "").strip()
+
+
+def _failure(exchange: Exchange, error: requests.RequestException) -> _Failure:
+    host = _host(exchange.url)
+    reason = _innermost(error)
+    if isinstance(error, requests.exceptions.SSLError):
+        name, words, again = "tls-failed", f"the TLS connection to {host} is not trusted", False
+        hint = "behind an inspecting proxy, name your organisation's CA in REQUESTS_CA_BUNDLE"
+    elif isinstance(error, requests.exceptions.ReadTimeout):
+        name, words, again = "timed-out", f"{host} did not answer in time", False
+        hint = "try again later"
+    elif isinstance(error, requests.exceptions.ConnectionError):
+        name, words, again = "connect-failed", f"{host} cannot be reached", True
+        hint = "check the network and the address"
+    else:
+        name, words, again = "bad-request", f"the request to {host} could not be made", False
+        hint = "check the address"
+    noted = replace(exchange, error=name, notes=(f"reason: {reason}",))
+    return _Failure(noted, NetworkError(f"{words}: {reason}", hint=hint), again)
+
+
+def _innermost(error: BaseException) -> str:
+    """The first cause in a few words, without addresses of Python objects."""
+    seen: BaseException = error
+    for _ in range(10):
+        inner = seen.__cause__ or seen.__context__
+        if inner is None:
+            break
+        seen = inner
+    text = getattr(seen, "verify_message", "") or getattr(seen, "strerror", None) or str(seen)
+    return " ".join(str(text or type(seen).__name__).split())[:200].rstrip(".").lower()
+
+
+def _redirect_target(method: str, answer: Answer) -> str | None:
+    location = answer.headers.get("location")
+    if method not in ("GET", "HEAD") or answer.status not in _REDIRECT_STATUS or not location:
+        return None
+    target = urldefrag(urljoin(answer.url, location)).url
+    return target if urlsplit(target).scheme in ("http", "https") else None
+
+
+def _status_on_file(response: Path) -> int | None:
+    """The final status as the recorded bytes have it; interim 100 answers are skipped."""
+    with response.open("rb") as stream:
+        for _ in range(10):
+            parts = stream.readline(1 << 16).split(None, 2)
+            if len(parts) < 2 or not parts[0].startswith(b"HTTP/1.") or not parts[1].isdigit():
+                return None
+            if parts[1] != b"100":
+                return int(parts[1])
+            while stream.readline(1 << 16).strip():
+                pass
+    return None
+
+
+def _adapter(tap: WireTap) -> HTTPAdapter:
+    class TappedAdapter(HTTPAdapter):
+        def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+            super().init_poolmanager(*args, **kwargs)
+            self.poolmanager.pool_classes_by_scheme = tap.pools()
+
+    return TappedAdapter(max_retries=0)
+
+
+def _ca_bundle(environ: Mapping[str, str]) -> bool | str:
+    for name in _CA_VARIABLES:
+        path = environ.get(name)
+        if path:
+            if not Path(path).exists():
+                raise ConfigError(
+                    f"{name} names a file that is not there", hint=f"correct or unset {name}"
+                )
+            return path
+    return True
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or "the server"

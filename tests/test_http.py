@@ -1,0 +1,488 @@
+"""The session for direct requests: exact bytes, bounds, and nothing that should stay at home."""
+
+from __future__ import annotations
+
+import gzip
+import http.server
+import ipaddress
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from evidence_kit.core.errors import (
+    CaptureError,
+    ConfigError,
+    EvidenceError,
+    InputError,
+    NetworkError,
+    RateLimitedError,
+)
+from evidence_kit.core.exchange import Representation, Source
+from evidence_kit.demo.site import DemoSite
+from evidence_kit.gather import http as http_module
+from evidence_kit.gather.http import USER_AGENT, RecordingSession, retry_time
+from tests.fixtures_site import demo_site
+
+__all__ = ["demo_site"]
+
+NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+Play = Callable[[http.server.BaseHTTPRequestHandler], None]
+
+
+@contextmanager
+def server(play: Play, context: ssl.SSLContext | None = None) -> Iterator[int]:
+    """A loopback server whose GET does what ``play`` says; gives its port."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        timeout = 10
+
+        def do_GET(self) -> None:
+            play(self)
+
+        do_POST = do_GET  # noqa: N815 - the base class looks for this name
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            pass
+
+    class Server(http.server.ThreadingHTTPServer):
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            pass
+
+    found = Server(("127.0.0.1", 0), Handler)
+    if context is not None:
+        found.socket = context.wrap_socket(found.socket, server_side=True)
+    thread = threading.Thread(target=found.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield found.server_address[1]
+    finally:
+        found.shutdown()
+        thread.join()
+        found.server_close()
+
+
+def answer(
+    handler: http.server.BaseHTTPRequestHandler,
+    body: bytes = b"",
+    status: int = 200,
+    **headers: str,
+) -> None:
+    handler.send_response(status)
+    headers.setdefault("Content_Length", str(len(body)))
+    for name, value in headers.items():
+        handler.send_header(name.replace("_", "-"), value)
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
+Make = Callable[..., RecordingSession]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Make]:
+    """Makes sessions that may reach loopback, and closes them."""
+    with ExitStack() as stack:
+        count = iter(range(100))
+
+        def session(**changes: Any) -> RecordingSession:
+            folder = tmp_path / f"wire-{next(count)}"
+            folder.mkdir()
+            settings: dict[str, Any] = {
+                "resolve": lambda host, port: "127.0.0.1",
+                "clock": lambda: NOW,
+                "environ": {},
+                "sleep": lambda seconds: None,
+            }
+            return stack.enter_context(RecordingSession(folder, **{**settings, **changes}))
+
+        yield session
+
+
+def test_bytes_are_those_that_the_server_saw(demo_site: DemoSite, make: Make) -> None:
+    session = make()
+    paths = [*demo_site.posts.values(), "/media/ingang.png", "/api/v2/instance"]
+    for path in paths:
+        session.get(demo_site.url + path)
+    assert len(session.exchanges) == len(demo_site.wire) > len(paths)
+    for exchange, seen in zip(session.exchanges, demo_site.wire, strict=True):
+        assert exchange.request.read_bytes() == bytes(seen.request)
+        assert exchange.response is not None
+        assert exchange.response.read_bytes() == bytes(seen.response)
+        assert exchange.local_port == seen.peer_port
+
+
+def test_what_an_exchange_says(demo_site: DemoSite, make: Make) -> None:
+    session = make()
+    found = session.get(demo_site.address("short"))
+    first, second = session.exchanges
+    assert (first.number, first.status, first.redirected_from) == (1, 302, None)
+    assert (second.number, second.status, second.redirected_from) == (2, 200, 1)
+    assert second.url == found.url == demo_site.address("threat")
+    assert second.representation is Representation.WIRE
+    assert second.source is Source.SESSION
+    assert (second.remote_address, second.remote_port) == ("127.0.0.1", demo_site.port)
+    assert second.protocols == ("http/1.1",)
+    assert second.started == NOW
+    assert second.tls is None
+    assert found.exchange == second
+    request = second.request.read_bytes()
+    assert f"User-Agent: {USER_AGENT}\r\n".encode() in request
+    assert b"Accept-Encoding: identity\r\n" in request
+    assert b"Cookie" not in request
+    assert [c.outcome for c in session.contacts] == ["connected"]
+
+
+def test_the_address_is_pinned_and_the_name_kept(demo_site: DemoSite, make: Make) -> None:
+    session = make()
+    found = session.get(f"http://voorbeeld.invalid:{demo_site.port}/api/v2/instance")
+    assert found.status == 200
+    host = f"Host: voorbeeld.invalid:{demo_site.port}\r\n".encode()
+    assert host in found.exchange.request.read_bytes()
+    assert session.contacts[0].host == "voorbeeld.invalid"
+    assert session.contacts[0].address == "127.0.0.1"
+
+
+def test_refusal_of_the_resolver_passes_through(make: Make) -> None:
+    def refuse(host: str, port: int) -> str:
+        raise NetworkError("address refused")
+
+    session = make(resolve=refuse)
+    with pytest.raises(NetworkError, match="address refused"):
+        session.get("http://voorbeeld.invalid/")
+    assert [(c.address, c.outcome) for c in session.contacts] == [(None, "refused")]
+    assert session.exchanges[0].error is not None
+    assert session.exchanges[0].response is None
+
+
+def test_environment_proxies_are_not_used(
+    demo_site: DemoSite, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    assert make().get(demo_site.url).status == 200
+
+
+@pytest.mark.parametrize("url", ["ftp://voorbeeld.invalid/", "file:///etc/passwd", "x", "http://"])
+def test_only_web_addresses(make: Make, url: str) -> None:
+    with pytest.raises(InputError):
+        make().get(url)
+
+
+def test_endless_redirects_end(make: Make) -> None:
+    def play(handler: http.server.BaseHTTPRequestHandler) -> None:
+        answer(handler, status=302, Location=handler.path + "x")
+
+    with server(play) as port:
+        session = make()
+        with pytest.raises(NetworkError, match="redirects more than 10 times"):
+            session.get(f"http://127.0.0.1:{port}/")
+        assert len(session.exchanges) == http_module.MAX_REDIRECTS + 1
+        session.close()
+
+
+def test_redirect_to_another_scheme_is_not_followed(make: Make) -> None:
+    with server(lambda h: answer(h, status=302, Location="file:///etc/passwd")) as port:
+        session = make()
+        assert session.get(f"http://127.0.0.1:{port}/").status == 302
+        session.close()
+
+
+def test_credentials_stay_with_their_origin(demo_site: DemoSite, make: Make) -> None:
+    with server(lambda h: answer(h, status=302, Location=demo_site.url + "/")) as port:
+        session = make()
+        session.get(f"http://127.0.0.1:{port}/", headers={"Authorization": "Bearer geheim"})
+        session.close()
+    first, second = (item.request.read_bytes() for item in session.exchanges)
+    assert b"Bearer geheim" in first
+    assert b"geheim" not in second
+
+
+def test_retries_on_502_then_gives_up_with_the_answer(make: Make) -> None:
+    waits: list[float] = []
+    with server(lambda h: answer(h, b"stuk", status=502)) as port:
+        session = make(sleep=waits.append)
+        assert session.get(f"http://127.0.0.1:{port}/").status == 502
+        session.close()
+    assert len(session.exchanges) == 3
+    assert waits == [0.5, 1.0]
+
+
+def test_dead_port_is_tried_again_then_named(make: Make) -> None:
+    with server(lambda h: answer(h)) as port:
+        pass
+    session = make()
+    with pytest.raises(NetworkError, match=r"^127\.0\.0\.1 cannot be reached: ") as caught:
+        session.get(f"http://127.0.0.1:{port}/")
+    assert "0x" not in str(caught.value)
+    assert [e.error for e in session.exchanges] == ["connect-failed"] * 3
+    assert [e.response for e in session.exchanges] == [None] * 3
+
+
+def test_post_is_sent_once(make: Make) -> None:
+    seen: list[bytes] = []
+
+    def play(handler: http.server.BaseHTTPRequestHandler) -> None:
+        seen.append(handler.rfile.read(int(handler.headers["Content-Length"])))
+        answer(handler, status=503)
+
+    with server(play) as port:
+        session = make()
+        found = session.send("POST", f"http://127.0.0.1:{port}/", body=b"een")
+        session.close()
+    assert (found.status, seen) == (503, [b"een"])
+    assert session.exchanges[0].request.read_bytes().endswith(b"\r\n\r\neen")
+
+
+def test_429_waits_within_the_bound(make: Make) -> None:
+    calls = iter([("429", "3"), ("200", "0")])
+    waits: list[float] = []
+
+    def play(handler: http.server.BaseHTTPRequestHandler) -> None:
+        status, after = next(calls)
+        answer(handler, b"{}", int(status), Retry_After=after)
+
+    with server(play) as port:
+        session = make(sleep=waits.append)
+        assert session.get(f"http://127.0.0.1:{port}/").status == 200
+        session.close()
+    assert waits == [3.0]
+
+
+@pytest.mark.parametrize(
+    ("headers", "hint"),
+    [
+        ({"Retry_After": "3600"}, "try again after 2026-11-23T11:00:00Z"),
+        ({"Retry_After": "Mon, 23 Nov 2026 12:00:00 GMT"}, "try again after 2026-11-23T12:00:00Z"),
+        ({"X_RateLimit_Reset": "2026-11-23T10:05:00.5Z"}, "try again after 2026-11-23T10:05:00Z"),
+        ({}, "try again later; it does not say when"),
+        ({"Retry_After": "9" * 400}, "try again later; it does not say when"),
+    ],
+)
+def test_429_beyond_the_bound_says_when(make: Make, headers: dict[str, str], hint: str) -> None:
+    with server(lambda h: answer(h, b"{}", 429, **headers)) as port:
+        session = make()
+        with pytest.raises(RateLimitedError) as caught:
+            session.get(f"http://127.0.0.1:{port}/")
+        session.close()
+    assert caught.value.hint == hint
+    assert session.exchanges[0].status == 429
+
+
+def test_retry_time_reads_seconds_first() -> None:
+    headers = {"retry-after": "5", "x-ratelimit-reset": "2027-01-01T00:00:00Z"}
+    assert retry_time(headers, NOW) == NOW + timedelta(seconds=5)
+
+
+def test_too_long_is_cut_off_and_says_so(make: Make) -> None:
+    with server(lambda h: answer(h, b"x" * 5000)) as port:
+        session = make()
+        found = session.get(f"http://127.0.0.1:{port}/", max_bytes=1000)
+        session.close()
+    assert found.exchange.truncated == "length"
+    assert not found.complete
+    assert found.body == b"x" * 1000
+
+
+def test_chunk_framing_counts_too(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_module, "WIRE_OVERHEAD", 4096)
+
+    def play(handler: http.server.BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        for _ in range(500):
+            handler.wfile.write(b"1;" + b"f" * 1000 + b"\r\nx\r\n")
+        handler.wfile.write(b"0\r\n\r\n")
+
+    with server(play) as port:
+        session = make()
+        found = session.get(f"http://127.0.0.1:{port}/", max_bytes=1000)
+        session.close()
+    assert found.exchange.truncated == "length"
+    assert found.exchange.response is not None
+    assert found.exchange.response.stat().st_size < 20_000
+
+
+def test_cut_off_body_keeps_what_came(make: Make) -> None:
+    def play(handler: http.server.BaseHTTPRequestHandler) -> None:
+        answer(handler, b"half", Content_Length="100")
+        handler.close_connection = True
+
+    with server(play) as port:
+        session = make()
+        found = session.get(f"http://127.0.0.1:{port}/")
+        session.close()
+    assert found.exchange.truncated == "disconnect"
+    assert found.exchange.response is not None
+    assert found.exchange.response.read_bytes().endswith(b"\r\n\r\nhalf")
+    assert found.body == b"half"
+
+
+def test_dripping_answer_ends_in_time(make: Make) -> None:
+    def play(handler: http.server.BaseHTTPRequestHandler) -> None:
+        answer(handler, b"", Content_Length="1000")
+        for _ in range(40):
+            handler.wfile.write(b"x")
+            time.sleep(0.1)
+
+    with server(play) as port:
+        session = make()
+        started = time.monotonic()
+        found = session.get(f"http://127.0.0.1:{port}/", max_seconds=0.6)
+        session.close()
+    assert found.exchange.truncated == "time"
+    assert time.monotonic() - started < 5
+
+
+def test_compressed_against_our_wish(make: Make) -> None:
+    packed = gzip.compress(b'{"a": 1}')
+    with server(lambda h: answer(h, packed, Content_Encoding="gzip")) as port:
+        session = make()
+        found = session.get(f"http://127.0.0.1:{port}/")
+        session.close()
+    assert (found.body, found.decoded) == (b'{"a": 1}', "gzip")
+    assert found.exchange.response is not None
+    assert found.exchange.response.read_bytes().endswith(packed)
+    assert "content-coding-removed: gzip" in found.exchange.notes
+
+
+def test_compression_bomb_stops_at_the_limit(make: Make) -> None:
+    packed = gzip.compress(b"0" * 50_000_000)
+    with server(lambda h: answer(h, packed, Content_Encoding="gzip")) as port:
+        session = make()
+        found = session.get(f"http://127.0.0.1:{port}/", max_bytes=100_000)
+        session.close()
+    assert found.exchange.truncated == "length"
+    assert len(found.data) == 100_000
+
+
+@pytest.mark.parametrize(("coding", "note"), [("br", "kept: br"), ("gzip", "broken")])
+def test_other_codings_are_noted(make: Make, coding: str, note: str) -> None:
+    with server(lambda h: answer(h, b"\x0b\x02\x80", Content_Encoding=coding)) as port:
+        session = make()
+        found = session.get(f"http://127.0.0.1:{port}/")
+        session.close()
+    assert any(note in item for item in found.exchange.notes)
+
+
+def test_media_goes_to_a_file_and_never_over_one(
+    demo_site: DemoSite, make: Make, tmp_path: Path
+) -> None:
+    session = make()
+    target = tmp_path / "ingang.png"
+    found = session.get(demo_site.url + "/media/ingang.png", to=target)
+    assert found.body == target
+    assert bytes(demo_site.wire[0].response).endswith(target.read_bytes())
+    with pytest.raises(TypeError):
+        _ = found.data
+    with pytest.raises(FileExistsError):
+        session.get(demo_site.url + "/media/ingang.png", to=target)
+    missing = session.get(demo_site.url + "/media/niets.png", to=tmp_path / "niets.png")
+    assert missing.status == 404
+    assert b"niet gevonden" in missing.data
+    assert not (tmp_path / "niets.png").exists()
+
+
+def test_garbage_is_a_network_error_with_its_bytes_kept(make: Make) -> None:
+    def play(handler: http.server.BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"geen http\r\n\r\n")
+        handler.close_connection = True
+
+    with server(play) as port:
+        session = make()
+        with pytest.raises(NetworkError):
+            session.get(f"http://127.0.0.1:{port}/")
+        session.close()
+    response = session.exchanges[0].response
+    assert response is not None
+    assert response.read_bytes() == b"geen http\r\n\r\n"
+
+
+def test_record_that_does_not_match_is_an_error(
+    demo_site: DemoSite, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_module, "_status_on_file", lambda path: 404)
+    with pytest.raises(CaptureError, match="does not match"):
+        make().get(demo_site.url)
+
+
+def certificate(folder: Path, name: str) -> tuple[Path, Path, bytes]:
+    """A self-signed certificate for loopback: its file, its key's file, its DER."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    names: list[x509.GeneralName] = [
+        x509.DNSName(name),
+        x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+    ]
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    cert, secret = folder / "cert.pem", folder / "key.pem"
+    cert.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    secret.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return cert, secret, made.public_bytes(serialization.Encoding.DER)
+
+
+def test_tls_is_verified_and_recorded(make: Make, tmp_path: Path) -> None:
+    cert, key, der = certificate(tmp_path, "voorbeeld.invalid")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    with server(lambda h: answer(h, b"veilig"), context) as port:
+        url = f"https://voorbeeld.invalid:{port}/"
+        refusing = make()
+        with pytest.raises(NetworkError, match=r"is not trusted: self-signed certificate") as bad:
+            refusing.get(url)
+        assert "REQUESTS_CA_BUNDLE" in bad.value.hint
+        assert [e.error for e in refusing.exchanges] == ["tls-failed"]
+        for variable in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
+            session = make(environ={variable: str(cert)})
+            found = session.get(url)
+            session.close()
+            tls = found.exchange.tls
+            assert found.body == b"veilig"
+            assert tls is not None
+            assert (tls.version, tls.chain[0], tls.verdict) == ("TLS 1.3", der, "trusted")
+            assert tls.cipher.startswith("TLS_")
+            assert found.exchange.protocols == ("http/1.1", "tls/1.3")
+            assert found.exchange.notes in (("tls-chain-as-received",), ("tls-leaf-only",))
+            assert found.exchange.request.read_bytes().startswith(b"GET / HTTP/1.1\r\n")
+        wrong = make(environ={"SSL_CERT_FILE": str(cert)})
+        with pytest.raises(NetworkError, match="is not trusted"):
+            wrong.get(f"https://anders.invalid:{port}/")
+
+
+def test_missing_ca_bundle_is_a_setting_error(make: Make, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="REQUESTS_CA_BUNDLE"):
+        make(environ={"REQUESTS_CA_BUNDLE": str(tmp_path / "niet")})
+
+
+def test_errors_are_the_projects_own() -> None:
+    assert issubclass(RateLimitedError, EvidenceError)
+    assert RateLimitedError.exit_code == 22
