@@ -40,6 +40,8 @@ class State(StrEnum):
     QUALIFICATION_UNKNOWN = "qualification-unknown"
 
 
+_RANK: Mapping[State, int] = {state: rank for rank, state in enumerate(State)}
+
 ACCEPTABLE: Mapping[str, frozenset[str]] = {
     "unknown-signer": frozenset({"signer.unknown"}),
     "no-timestamp": frozenset({"timestamp.missing", "timestamp.untrusted"}),
@@ -72,6 +74,11 @@ _BY_PREFIX: tuple[tuple[str, State], ...] = (
     ("start-token.", State.CONTRADICTORY),
 )
 
+_DOUBTFUL: tuple[tuple[str, State], ...] = (
+    ("signer.", State.SIGNER_UNKNOWN),
+    ("timestamp.", State.TIMESTAMP_UNKNOWN),
+)
+
 
 def state_of(code: str) -> State | None:
     """The state that a finding code brings about; None for what is only shown.
@@ -90,6 +97,10 @@ def state_of(code: str) -> State | None:
         return State.CERTIFICATE_EXPIRED
     if rule.status is Status.INFO:
         return None
+    if rule.status is Status.INDETERMINATE and not code.endswith("not-checked"):
+        for prefix, state in _DOUBTFUL:
+            if code.startswith(prefix):
+                return state
     if rule.status is Status.INDETERMINATE:
         return State.NOT_CHECKABLE
     for prefix, state in _BY_PREFIX:
@@ -176,15 +187,21 @@ class Verdict:
         "Unchanged" is said only where integrity held and the signer is trusted: a forger can
         seal too (requirement V3).
         """
-        found = {state_of(finding.code) for finding in self.findings}
+        weighty: dict[State, bool] = {}
+        for finding in self.findings:
+            state = state_of(finding.code)
+            if state is not None:
+                judged = finding.rule.status is not Status.INFO
+                weighty[state] = weighty.get(state, False) or judged
         if (
             self.section(Section.INTEGRITY) is Status.PASSED
             and self.section(Section.TRUST) is Status.PASSED
             and self.status is not Status.FAILED
         ):
-            found.add(State.UNCHANGED)
-        ordered = tuple(state for state in State if state in found)
-        return ordered or (State.NOT_CHECKABLE,)
+            weighty[State.UNCHANGED] = True
+        # What is only a remark (expired since, not qualified) never displaces the outcome.
+        ordered = sorted(weighty, key=lambda state: (not weighty[state], _RANK[state]))
+        return tuple(ordered) or (State.NOT_CHECKABLE,)
 
     @property
     def exit_code(self) -> ExitCode:

@@ -1,0 +1,181 @@
+"""Verify sealed bundles: offline, read-only, nothing trusted for being in the bundle.
+
+Integrity, signer, trust, time, content and custody are judged apart (requirement V2); every check
+yields findings, a check that could not run says so, and what is left unsaid is never a pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+from evidence_kit.core.errors import InputError, UnreadableFileError
+from evidence_kit.core.events import Progress, Silent
+from evidence_kit.core.findings import Finding, Section, Status
+from evidence_kit.core.layout import MANIFEST, SIGNATURE
+from evidence_kit.core.limits import MAX_MANIFEST, MAX_SIGNATURE
+from evidence_kit.core.receipt import Receipt
+from evidence_kit.core.verdict import ACCEPTABLE, SignerFacts, TimeFacts, Verdict
+from evidence_kit.jobs.verify_content import check_content
+from evidence_kit.jobs.verify_custody import check_custody, has_sidecars
+from evidence_kit.jobs.verify_time import check_start_token
+from evidence_kit.seal.anchors import TrustAnchors
+from evidence_kit.seal.bagit import check_bag
+from evidence_kit.seal.cades_check import SignatureReport, check_signature
+from evidence_kit.seal.container_read import Walk, check_time, read_entry, walk
+from evidence_kit.seal.manifest import check_manifest
+
+
+def verify(
+    path: Path,
+    *,
+    anchors: TrustAnchors,
+    now: datetime,
+    receipt: Receipt | None = None,
+    accept: frozenset[str] = frozenset(),
+    progress: Progress | None = None,
+) -> Verdict:
+    """Judge one file. Every readable file gets a verdict, whatever it holds.
+
+    Args:
+        path: the sealed file; sidecars are looked for beside it.
+        anchors: whom the caller trusts; nothing else is trusted.
+        now: the verifier's clock, aware.
+        receipt: what was noted when the bundle was sealed, to compare with.
+        accept: keys of :data:`evidence_kit.core.verdict.ACCEPTABLE` that the caller relaxes.
+        progress: told what is going on.
+
+    Raises:
+        UnreadableFileError: no regular file, or it cannot be read to its end.
+        InputError: ``accept`` holds an unknown word.
+    """
+    unknown = sorted(accept - ACCEPTABLE.keys())
+    if unknown:
+        raise InputError(
+            f"'{unknown[0]}' cannot be accepted", hint=f"choose from {', '.join(ACCEPTABLE)}"
+        )
+    progress = progress or Silent()
+    walked = walk(path, whole=receipt is not None or has_sidecars(path), progress=progress)
+    findings = [*walked.findings]
+    if receipt is not None and walked.file is not None:
+        fits = receipt.matches(walked.file)
+        findings.append(Finding("receipt.ok" if fits else "receipt.differs", path.name))
+    report = SignatureReport(())
+    if walked.entries:
+        manifest, about_files = check_manifest(walked)
+        findings += about_files
+        findings += check_bag(walked, manifest)
+        report = _check_signature(walked, anchors, now)
+        findings += report.findings
+        if report.signing_time is not None:
+            findings += check_time(walked, report.signing_time)
+    else:
+        findings += map(Finding, ("manifest.not-checked", "bag.not-checked"))
+        findings += _no_signature("signature.not-checked")
+    start = None
+    if Verdict(str(path), tuple(findings)).section(Section.INTEGRITY) is Status.PASSED:
+        content = check_content(walked)
+        findings += content.findings
+        if content.record is not None:
+            start = check_start_token(walked, content.record, anchors, now)
+            findings += start.findings
+    else:
+        findings.append(Finding("content.not-checked"))
+    findings += check_custody(path, walked.file, anchors=anchors, now=now, receipt=receipt)
+    return Verdict(
+        path=str(path),
+        findings=tuple(findings),
+        accepted=accept,
+        signer=_signer(report),
+        time=_time(report, start.gen_time if start else None),
+        file=walked.file,
+    )
+
+
+def verify_many(
+    paths: Iterable[Path],
+    *,
+    anchors: TrustAnchors,
+    now: datetime,
+    receipt: Receipt | None = None,
+    accept: frozenset[str] = frozenset(),
+    progress: Progress | None = None,
+) -> Iterator[Verdict]:
+    """Judge several files; one that cannot be read becomes a verdict of its own.
+
+    Args:
+        paths: the sealed files.
+        anchors: as for :func:`verify`, like all that follow.
+        now: the verifier's clock.
+        receipt: what was noted; sensible for one file only.
+        accept: what is relaxed.
+        progress: told the name of each file and its bytes.
+
+    Raises:
+        InputError: ``accept`` holds an unknown word.
+    """
+    progress = progress or Silent()
+    for path in paths:
+        progress.step(path.name)
+        try:
+            yield verify(
+                path,
+                anchors=anchors,
+                now=now,
+                receipt=receipt,
+                accept=accept,
+                progress=progress,
+            )
+        except UnreadableFileError as error:
+            finding = Finding("container.unreadable", path.name, {"detail": error.message})
+            yield Verdict(str(path), (finding,), accept)
+
+
+def _check_signature(walked: Walk, anchors: TrustAnchors, now: datetime) -> SignatureReport:
+    if SIGNATURE not in walked.entries:
+        return SignatureReport(tuple(_no_signature("signature.missing")))
+    if MANIFEST not in walked.entries:
+        return SignatureReport(tuple(_no_signature("signature.not-checked")))
+    try:
+        content = read_entry(walked, MANIFEST, limit=MAX_MANIFEST)
+        p7s = read_entry(walked, SIGNATURE, limit=MAX_SIGNATURE)
+    except ValueError as error:  # larger than anything this program signs
+        params = {"reason": str(error)}
+        return SignatureReport(
+            (Finding("signature.malformed", SIGNATURE, params), *_no_signature(None))
+        )
+    return check_signature(p7s, content, anchors=anchors, now=now)
+
+
+def _no_signature(code: str | None) -> Iterator[Finding]:
+    if code is not None:
+        yield Finding(code, SIGNATURE)
+    yield Finding("signer.not-checked", "", {"reason": "there is no usable signature"})
+    yield Finding("timestamp.not-checked", "", {"reason": "there is no usable signature"})
+
+
+def _signer(report: SignatureReport) -> SignerFacts | None:
+    info = report.signer
+    if info is None:
+        return None
+    return SignerFacts(
+        name=info.name,
+        organisation=info.fields.get("organisation", ""),
+        fingerprint=info.fingerprint,
+        self_signed=info.self_signed,
+        not_before=info.not_before,
+        not_after=info.not_after,
+    )
+
+
+def _time(report: SignatureReport, start: datetime | None) -> TimeFacts:
+    stamp = report.stamp
+    return TimeFacts(
+        signing_time=report.signing_time,
+        stamp_time=stamp.gen_time if stamp else None,
+        stamp_by=stamp.tsa_name if stamp else "",
+        stamp_trusted=stamp.trusted if stamp else False,
+        qualified=stamp.qualified if stamp else None,
+        not_before_time=start,
+    )
