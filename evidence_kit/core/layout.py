@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from evidence_kit.core.limits import MAX_NAME
 
@@ -16,6 +17,7 @@ META_INF = "META-INF/"
 MANIFEST = "META-INF/ASiCManifest001.xml"
 SIGNATURE = "META-INF/signature001.p7s"
 DATA = "data/"
+SUFFIX = ".asice"
 README = "README.txt"
 FORMAT = "FORMAT.md"
 
@@ -84,3 +86,13 @@ def in_order(names: Iterable[str]) -> list[str]:
     knows the signed digests before the evidence comes.
     """
     return sorted(names, key=lambda name: (name != MIMETYPE, name))
+
+
+def custody_folder(bundle: Path) -> Path:
+    """``NAME.custody`` beside ``NAME.asice``: what happened after the seal."""
+    return bundle.with_name(bundle.name.removesuffix(SUFFIX) + ".custody")
+
+
+def receipt_path(bundle: Path) -> Path:
+    """``NAME.receipt.json`` beside ``NAME.asice``."""
+    return bundle.with_name(bundle.name.removesuffix(SUFFIX) + ".receipt.json")
