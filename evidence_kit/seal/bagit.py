@@ -17,6 +17,7 @@ from evidence_kit.seal.manifest import Manifest
 DECLARATION = "bagit.txt"
 INFO = "bag-info.txt"
 ALGORITHMS = ("sha256", "sha512")
+TAG_MANIFESTS = tuple(f"tagmanifest-{algorithm}.txt" for algorithm in ALGORITHMS)
 _DECLARATION_BYTES = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 
 MAX_VALUE = 1000
@@ -26,7 +27,7 @@ MAX_NAMED = 10
 """Files that one finding names; the signed manifest's findings name them all."""
 
 _LINE = re.compile(r"([0-9a-f]+)  ([!-~]+)")
-_INFO_LINE = re.compile(r"[A-Za-z][A-Za-z0-9-]*: \S.*")
+_INFO_LINE = re.compile(r"[A-Za-z][A-Za-z0-9-]*: [^\x00-\x20][^\x00-\x1f]*")
 _OXUM = "Payload-Oxum"
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\xa0\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]+")
 
@@ -211,7 +212,7 @@ def _is_payload(name: str) -> bool:
 
 def _is_tag(name: str) -> bool:
     """True for what the tag manifests list: all but the payload, META-INF/ and themselves."""
-    return not name.startswith((DATA, META_INF, "tagmanifest-"))
+    return not name.startswith((DATA, META_INF)) and name not in TAG_MANIFESTS
 
 
 def _named(paths: list[str]) -> str:

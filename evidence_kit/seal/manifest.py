@@ -93,8 +93,8 @@ def is_listed(name: str) -> bool:
 
 def mime_type(name: str) -> str:
     """The media type that stands in the manifest for a file of this name."""
-    ending = name.rpartition("/")[2].rpartition(".")[2]
-    return MIME_TYPES.get(ending, _OTHER)
+    _, dot, ending = name.rpartition("/")[2].rpartition(".")
+    return MIME_TYPES.get(ending, _OTHER) if dot else _OTHER
 
 
 def write_manifest(files: Mapping[str, Digests]) -> bytes:
