@@ -1,0 +1,230 @@
+"""Sockets in a network log: which bytes passed, in which period of use, under which TLS.
+
+One period of ``SOCKET_IN_USE`` is one HTTP/1.1 exchange; a transaction that is repeated on the
+same connection (authentication) is cut where its next request begins. A SOCKS or CONNECT
+handshake lies before the period or before TLS, and so never ends up in an exchange.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from evidence_kit.seal.netlog_http2 import Http2Session
+from evidence_kit.seal.netlog_lines import LineError, Names, read_bytes, read_params
+
+_PEM = re.compile(r"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----")
+_ADDRESS = re.compile(r"\[?([0-9A-Fa-f:.%]+?)\]?:(\d{1,5})")
+_BUFFER = 1 << 16
+
+
+@dataclass
+class Spool:
+    """A file that grows; opened with its first byte so that silent sockets cost nothing."""
+
+    path: Path
+    size: int = 0
+    stream: BinaryIO | None = None
+
+    def write(self, data: bytes) -> None:
+        """Append."""
+        if self.stream is None:
+            self.stream = self.path.open("ab" if self.size else "wb", buffering=_BUFFER)
+        self.stream.write(data)
+        self.size += len(data)
+
+    def close(self) -> None:
+        """Write out and close; closing twice does no harm."""
+        if self.stream is not None:
+            self.stream.close()
+            self.stream = None
+
+    def discard(self) -> None:
+        """Close and remove."""
+        self.close()
+        self.path.unlink(missing_ok=True)
+        self.size = 0
+
+
+@dataclass
+class Part:
+    """What one exchange sent and received on a socket."""
+
+    job: int
+    socket: Socket
+    sent: Spool
+    received: Spool
+    ended: bool = False
+
+
+@dataclass
+class Socket:
+    """One connection.
+
+    Attributes:
+        tls: whether TLS was begun on it, from then on only plaintext inside TLS counts.
+        resumed: whether the TLS session was resumed, so that the chain is an earlier one.
+    """
+
+    number: int
+    remote: tuple[str, int] | None = None
+    local: tuple[str, int] | None = None
+    tls: bool = False
+    version: str = ""
+    cipher: str = ""
+    alpn: str = ""
+    chain: tuple[bytes, ...] = ()
+    resumed: bool = False
+    part: Part | None = None
+    http2: Http2Session | None = None
+
+
+@dataclass
+class Sockets:
+    """All connections of a log; ``feed`` takes their events in order."""
+
+    folder: Path
+    names: Names
+    problems: list[str]
+    sockets: dict[int, Socket] = field(default_factory=dict)
+    parts: dict[int, list[Part]] = field(default_factory=dict)
+    verdicts: dict[bytes, str] = field(default_factory=dict)
+    _verifying: dict[int, tuple[bytes, ...]] = field(default_factory=dict)
+    _spools: int = 0
+
+    def feed(self, name: str, source: int, phase: int, text: bytes) -> None:
+        """One event of a SOCKET source.
+
+        Raises:
+            LineError: the line is malformed.
+        """
+        socket = self.sockets.get(source)
+        if socket is None:
+            socket = self.sockets[source] = Socket(source)
+        if name.endswith(("BYTES_SENT", "BYTES_RECEIVED")):
+            if socket.tls == name.startswith("SSL_"):
+                self._bytes(socket, text, sent=name.endswith("SENT"))
+        elif name == "SOCKET_IN_USE":
+            self._in_use(socket, phase, text)
+        elif name == "TCP_CONNECT" and phase == self.names.end:
+            params = read_params(text)
+            socket.remote = parse_address(params.get("remote_address"))
+            socket.local = parse_address(params.get("local_address"))
+        elif name == "SSL_CONNECT":
+            self._tls(socket, phase, text)
+        elif name == "SSL_CERTIFICATES_RECEIVED":
+            socket.chain = parse_chain(read_params(text))
+
+    def verify(self, source: int, phase: int, text: bytes) -> None:
+        """One event of a certificate verification: what the browser thought of a chain."""
+        params = read_params(text)
+        if phase == self.names.begin:
+            self._verifying[source] = parse_chain(params)
+            return
+        chain = self._verifying.pop(source, ())
+        if chain:
+            code = params.get("net_error", 0)
+            bad = isinstance(code, int) and code < 0
+            self.verdicts[chain[0]] = self.names.error(code) if bad else "trusted"
+
+    def next_part(self, part: Part) -> Part:
+        """Begin a further exchange within the same period of use."""
+        self._close(part)
+        return self._open(part.socket, part.job)
+
+    def finish(self) -> None:
+        """Close every file; what was still in use stays marked as not ended."""
+        for socket in self.sockets.values():
+            if socket.part is not None:
+                socket.part.sent.close()
+                socket.part.received.close()
+            if socket.http2 is not None:
+                socket.http2.finish()
+
+    def _bytes(self, socket: Socket, text: bytes, *, sent: bool) -> None:
+        if socket.http2 is not None:
+            socket.http2.feed(read_bytes(text), sent=sent)
+            return
+        part = socket.part
+        if part is None:
+            return
+        data = read_bytes(text)
+        if not data:
+            part.ended = part.ended or not sent
+            return
+        (part.sent if sent else part.received).write(data)
+
+    def _in_use(self, socket: Socket, phase: int, text: bytes) -> None:
+        if phase == self.names.begin:
+            job = dependency(read_params(text))
+            if socket.part is not None:
+                self._close(socket.part)
+            if job is None:
+                raise LineError("a socket in use by nobody")
+            if socket.http2 is None:
+                self._open(socket, job)
+        elif socket.part is not None:
+            self._close(socket.part)
+            socket.part = None
+
+    def _tls(self, socket: Socket, phase: int, text: bytes) -> None:
+        if phase == self.names.begin:
+            socket.tls = True
+            if socket.part is not None:
+                # What came before was a proxy's handshake.
+                socket.part.sent.discard()
+                socket.part.received.discard()
+            return
+        params = read_params(text)
+        socket.version = str(params.get("version", ""))
+        cipher = params.get("cipher_suite")
+        socket.cipher = f"0x{cipher:04x}" if isinstance(cipher, int) else ""
+        socket.alpn = str(params.get("next_proto", ""))
+        socket.resumed = bool(params.get("is_resumed"))
+        if socket.alpn == "h2":
+            socket.http2 = Http2Session(self._spool, self.problems)
+
+    def _open(self, socket: Socket, job: int) -> Part:
+        part = Part(job, socket, self._spool(), self._spool())
+        socket.part = part
+        self.parts.setdefault(job, []).append(part)
+        return part
+
+    def _close(self, part: Part) -> None:
+        part.sent.close()
+        part.received.close()
+        part.ended = True
+
+    def _spool(self) -> Spool:
+        self._spools += 1
+        return Spool(self.folder / f"spool-{self._spools:05d}.part")
+
+
+def dependency(params: dict[str, Any]) -> int | None:
+    """The source that an event refers to."""
+    value = params.get("source_dependency")
+    number = value.get("id") if isinstance(value, dict) else None
+    return number if isinstance(number, int) else None
+
+
+def parse_address(value: Any) -> tuple[str, int] | None:
+    """``127.0.0.1:80`` or ``[::1]:80``."""
+    found = _ADDRESS.fullmatch(value) if isinstance(value, str) else None
+    return (found[1], int(found[2])) if found else None
+
+
+def parse_chain(params: dict[str, Any]) -> tuple[bytes, ...]:
+    """DER certificates of an event, leaf first."""
+    found = params.get("certificates", [])
+    chain = []
+    for pem in found if isinstance(found, list) else []:
+        for body in _PEM.findall(pem) if isinstance(pem, str) else []:
+            try:
+                chain.append(base64.b64decode("".join(body.split()), validate=True))
+            except binascii.Error as error:
+                raise LineError("a certificate that is not base64") from error
+    return tuple(chain)

@@ -1,0 +1,129 @@
+"""Runs the browser of this machine with its network log switched on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+NAMES = (
+    "chromium-headless-shell",
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "microsoft-edge",
+)
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-quic",
+    "--ignore-certificate-errors",
+    "--remote-debugging-port=0",
+    "--net-log-capture-mode=Everything",
+)
+
+
+def find_browser() -> str:
+    """The browser's path; a test that needs one fails where there is none."""
+    for name in NAMES:
+        found = shutil.which(name)
+        if found:
+            return found
+    raise AssertionError("no browser found: run `evidence-kit setup` or install chromium")
+
+
+def record(
+    url: str, log: Path, finished: Callable[[], bool], *flags: str, sudden: bool = False
+) -> None:
+    """Load ``url`` until ``finished()`` says so, writing the log to ``log``.
+
+    ``sudden`` kills the browser instead of asking it to end.
+    """
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        process = subprocess.Popen(
+            [find_browser(), *FLAGS, f"--user-data-dir={profile}", f"--log-net-log={log}"]
+            + [*flags, url],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            assert finished(), "the page did not finish in time"
+        finally:
+            os.killpg(process.pid, signal.SIGKILL if sudden else signal.SIGTERM)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait(20)
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    try:
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        return
+
+
+def _socks(client: socket.socket) -> None:
+    """One SOCKS5 CONNECT (RFC 1928) without authentication."""
+    try:
+        client.settimeout(20)
+        _, count = client.recv(2)
+        client.recv(count)
+        client.sendall(b"\x05\x00")
+        _, _, _, kind = client.recv(4)
+        if kind == 3:
+            host = client.recv(client.recv(1)[0]).decode()
+        else:
+            host = socket.inet_ntop(
+                socket.AF_INET if kind == 1 else socket.AF_INET6, client.recv(4 if kind == 1 else 16)
+            )
+        port = int.from_bytes(client.recv(2), "big")
+        server = socket.create_connection((host, port), 5)
+        client.sendall(b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00")
+        threading.Thread(target=_pump, args=(server, client), daemon=True).start()
+        _pump(client, server)
+    except (OSError, ValueError):
+        client.close()
+
+
+@contextmanager
+def socks_proxy() -> Iterator[int]:
+    """A SOCKS5 relay on a free port of 127.0.0.1."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+
+    def accept() -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=_socks, args=(client,), daemon=True).start()
+
+    thread = threading.Thread(target=accept, daemon=True)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        try:
+            listener.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        listener.close()
+        thread.join(5)
