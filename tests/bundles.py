@@ -50,7 +50,11 @@ NAME = f"{compact(WHEN)}-127.0.0.1-0011aabb.asice"
 
 
 def make_signer(
-    common: str = "Ziekenhuis Voorbeeld", *, start: datetime = WHEN, days: int = 365
+    common: str = "Ziekenhuis Voorbeeld",
+    *,
+    start: datetime = WHEN,
+    days: int = 365,
+    usages: tuple[str, ...] = ("digital_signature", "content_commitment"),
 ) -> KeySigner:
     """A self-signed signer, valid from a day before ``start``."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -61,8 +65,8 @@ def make_signer(
         ]
     )
     usage = {
-        name: name in ("digital_signature", "content_commitment")
-        for name in (
+        one: one in usages
+        for one in (
             "digital_signature",
             "content_commitment",
             "key_encipherment",

@@ -1,0 +1,39 @@
+"""Every finding code can be brought about, and each verdict that it leads to makes sense."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from evidence_kit.core.findings import RULES, Section, Status
+from evidence_kit.core.verdict import State
+from evidence_kit.core.words import LANGUAGES, Words
+from tests.vectors import VECTORS
+
+
+def test_every_code_has_a_vector() -> None:
+    assert set(VECTORS) == set(RULES)
+
+
+@pytest.mark.parametrize("code", sorted(VECTORS))
+def test_the_vector_brings_its_code_about(code: str, tmp_path: Path) -> None:
+    verdict = VECTORS[code](tmp_path)
+    found = {finding.code: finding for finding in verdict.findings}
+    assert code in found, sorted(found)
+    rule = RULES[code]
+    if rule.section is not Section.CUSTODY and rule.status is Status.FAILED:
+        assert verdict.status is Status.FAILED
+        assert verdict.exit_code == 10
+        assert State.UNCHANGED not in verdict.states
+    if rule.section is not Section.CUSTODY and rule.status is Status.INDETERMINATE:
+        assert verdict.status is not Status.PASSED
+
+
+@pytest.mark.parametrize("code", sorted(VECTORS))
+def test_its_sentences_are_complete(code: str, tmp_path: Path) -> None:
+    """No ``{name}`` is left open: each finding carries what its sentences need."""
+    for finding in VECTORS[code](tmp_path).findings:
+        for language in LANGUAGES:
+            params = {**finding.params, "subject": finding.subject}
+            assert "{" not in Words(language).say("finding", finding.code, params), finding
