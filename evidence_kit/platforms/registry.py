@@ -1,0 +1,67 @@
+"""Which adapters there are, and which one a URL gets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from evidence_kit.core.events import EventLog
+from evidence_kit.platforms.base import (
+    Adapter,
+    ApiFolder,
+    Gap,
+    Http,
+    NotThisPlatformError,
+    Page,
+    PlatformResult,
+    State,
+)
+from evidence_kit.platforms.generic import GenericAdapter
+from evidence_kit.platforms.mastodon import MastodonAdapter
+
+
+def adapters(environ: Mapping[str, str]) -> tuple[Adapter, ...]:
+    """All adapters in the order in which they are asked; the generic one is last.
+
+    Args:
+        environ: read for tokens: ``MASTODON_ACCESS_TOKEN``, sent to ``MASTODON_INSTANCE`` only.
+    """
+    return (
+        MastodonAdapter(
+            token=environ.get("MASTODON_ACCESS_TOKEN") or None,
+            token_host=(environ.get("MASTODON_INSTANCE") or "").lower() or None,
+        ),
+        GenericAdapter(),
+    )
+
+
+def fetch_post(
+    url: str,
+    http: Http,
+    out: ApiFolder,
+    log: EventLog,
+    *,
+    environ: Mapping[str, str],
+    page: Page | None = None,
+) -> PlatformResult:
+    """Ask the platform that the URL belongs to.
+
+    The address that the user gave is tried first, then the one where the browser ended: short
+    links show their platform only there.
+
+    Raises:
+        StorageError: a file could not be written.
+    """
+    addresses = dict.fromkeys([url, page.url] if page is not None else [url])
+    for adapter in adapters(environ):
+        for address in addresses:
+            target = adapter.recognise(address)
+            if target is None:
+                continue
+            try:
+                result = adapter.fetch(target, http, out, log, page)
+            except NotThisPlatformError:
+                continue
+            log.log("platform.asked", adapter=adapter.name, state=str(result.state))
+            return result
+    gap = Gap("platform.none", url, "not an address that any adapter takes")
+    return PlatformResult("none", State.UNKNOWN, gaps=(gap,))

@@ -1,0 +1,93 @@
+"""What the platform tests share: a small server that plays answers, and checks of a result."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from evidence_kit.core.digests import digest_file
+from evidence_kit.core.post import resolve_pointer
+from evidence_kit.gather.http import RecordingSession
+from evidence_kit.platforms.base import ApiFolder, PlatformResult, post_document
+
+NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+Played = tuple[int, str, bytes]
+
+
+@contextmanager
+def recording(folder: Path) -> Iterator[RecordingSession]:
+    """A session that may reach loopback and nothing else, and does not really wait."""
+    folder.mkdir(parents=True)
+    with RecordingSession(
+        folder,
+        resolve=lambda host, port: "127.0.0.1",
+        clock=lambda: NOW,
+        environ={},
+        sleep=lambda seconds: None,
+    ) as session:
+        yield session
+
+
+@contextmanager
+def playing(answer: Callable[[str, str], Played]) -> Iterator[str]:
+    """A server whose answers come from ``answer(path, accept)``; gives its address."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        timeout = 10
+
+        def do_GET(self) -> None:
+            status, kind, body = answer(self.path, self.headers.get("Accept", ""))
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            if status == 429:
+                self.send_header("Retry-After", "3600")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def js(value: Any, status: int = 200) -> Played:
+    """A JSON answer."""
+    return status, "application/json", json.dumps(value).encode()
+
+
+def check_result(result: PlatformResult, out: ApiFolder, bag: Path) -> None:
+    """The contract of every result: pointers resolve, files are there, names are inert."""
+    for post in post_document(result.posts)["posts"]:
+        for name, entry in post.items():
+            if name == "role" or entry is None:
+                continue
+            document = json.loads((bag / entry["source"]["file"]).read_bytes())
+            assert resolve_pointer(document, entry["source"]["pointer"]) == entry["value"], name
+    on_disk = {p.relative_to(bag).as_posix() for p in bag.rglob("*") if p.is_file()}
+    assert on_disk == {item.path for item in out.stored}
+    for item in out.stored:
+        assert digest_file(bag / item.path) == item.digests
+        assert not item.path.endswith((".html", ".svg", ".js", ".part"))
+    for media in result.media:
+        assert digest_file(bag / media.path).sha256 == media.sha256
+    for gap in result.gaps:
+        assert gap.code == gap.code.lower()
+        assert gap.detail
+    json.dumps(result.to_json())
