@@ -1,0 +1,179 @@
+"""Trust from outside the bundle: who is trusted, and whether a certificate leads there.
+
+Nothing is trusted implicitly, neither the system's roots nor what a bundle brings along.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from cryptography import x509 as pyca
+from cryptography.exceptions import UnsupportedAlgorithm
+
+from evidence_kit.seal import x509
+from evidence_kit.seal.x509 import Certificate
+
+_T = TypeVar("_T")
+
+MAX_ANCHORS = 1_000
+"""Certificates in one trust list; the EU's lists name a few hundred services per country."""
+
+
+@dataclass(frozen=True)
+class TrustAnchors:
+    """Certificates that the user trusts, DER each.
+
+    Attributes:
+        signers: trusted signers themselves (self-signed or not), and authorities whose
+            certificates are trusted.
+        tsas: the same for time-stamping authorities.
+    """
+
+    signers: tuple[bytes, ...] = ()
+    tsas: tuple[bytes, ...] = ()
+
+
+class Path(StrEnum):
+    """Where a certificate leads."""
+
+    TRUSTED = "trusted"
+    UNKNOWN = "unknown"
+    INVALID = "invalid"
+
+
+@dataclass(frozen=True)
+class PathReport:
+    """The answer for one certificate; ``reason`` in English, for the technical part of a report."""
+
+    path: Path
+    reason: str = ""
+
+
+def find_path(
+    leaf: Certificate,
+    others: Sequence[Certificate],
+    anchors: Sequence[bytes],
+    moment: datetime,
+    *,
+    usage: str | None = None,
+) -> PathReport:
+    """Whether ``leaf`` is an anchor itself, or leads to one by RFC 5280 section 6 at ``moment``.
+
+    A leaf that is an anchor is trusted as it stands; its own validity is the caller's check, as
+    is that of every other leaf. Revocation is judged apart (:func:`revoked_by`).
+
+    Args:
+        leaf: the certificate in question.
+        others: certificates that may lie between.
+        anchors: DER of what is trusted; those without CA rights vouch for themselves only.
+        moment: when the path must be valid.
+        usage: extended key usage the leaf needs, as pyHanko names it.
+    """
+    if leaf.encoded in anchors:
+        return PathReport(Path.TRUSTED)
+    roots = [root for root in (x509.load(one) for one in anchors) if x509.is_authority(root)]
+    if not _leads_to(leaf, [*others, *roots], {root.encoded for root in roots}):
+        return PathReport(Path.UNKNOWN, "no certificate path to a trusted one")
+    return run(_validate(leaf, others, roots, moment, usage))
+
+
+def _leads_to(leaf: Certificate, pool: Sequence[Certificate], roots: set[bytes]) -> bool:
+    """Cheap search first: the library takes most of a second to load."""
+    chain = x509.cover(leaf, pool).used
+    return any(one.encoded in roots for one in chain)
+
+
+async def _validate(
+    leaf: Certificate,
+    others: Sequence[Certificate],
+    roots: Sequence[Certificate],
+    moment: datetime,
+    usage: str | None,
+) -> PathReport:
+    from asn1crypto import x509 as asn1
+    from pyhanko_certvalidator import CertificateValidator, ValidationContext
+    from pyhanko_certvalidator.errors import InvalidCertificateError, PathError, ValidationError
+
+    context = ValidationContext(
+        trust_roots=[asn1.Certificate.load(root.encoded) for root in roots],
+        other_certs=[asn1.Certificate.load(one.encoded) for one in others],
+        moment=moment,
+        allow_fetching=False,
+        revocation_mode="soft-fail",
+    )
+    validator = CertificateValidator(
+        asn1.Certificate.load(leaf.encoded), validation_context=context
+    )
+    try:
+        await validator.async_validate_usage(  # type: ignore[no-untyped-call]
+            key_usage=set(), extended_key_usage={usage} if usage else set()
+        )
+    except (ValidationError, PathError, InvalidCertificateError) as error:
+        return PathReport(Path.INVALID, str(error))
+    return PathReport(Path.TRUSTED)
+
+
+def run(work: Coroutine[Any, Any, _T]) -> _T:
+    """Run a coroutine to its end, in a thread of its own where this one already has a loop.
+
+    Playwright's synchronous interface keeps a loop running in the thread that captures.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(
+        max_workers=1, thread_name_prefix=threading.current_thread().name
+    ) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
+@dataclass(frozen=True)
+class RevocationList:
+    """One certificate revocation list (RFC 5280 section 5) and its DER."""
+
+    encoded: bytes
+    parsed: pyca.CertificateRevocationList
+
+
+def load_revocation_list(encoded: bytes) -> RevocationList:
+    """Read one list.
+
+    Raises:
+        x509.CertificateError: it cannot be read.
+    """
+    try:
+        return RevocationList(encoded, pyca.load_der_x509_crl(encoded))
+    except (ValueError, TypeError) as error:
+        raise x509.CertificateError(f"a revocation list that cannot be read: {error}") from error
+
+
+def made_by(crl: RevocationList, issuer: Certificate) -> bool:
+    """Whether ``issuer``'s name and key stand behind the list."""
+    if crl.parsed.issuer != issuer.parsed.subject:
+        return False
+    try:
+        return bool(crl.parsed.is_signature_valid(issuer.parsed.public_key()))  # type: ignore[arg-type]
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return False
+
+
+def revoked_by(
+    chain: Sequence[Certificate], lists: Sequence[RevocationList]
+) -> tuple[Certificate, datetime] | None:
+    """The first certificate of ``chain`` that one of its issuer's lists names, and since when."""
+    for one in chain:
+        for crl in lists:
+            if not any(x509.issued_by(one, parent) and made_by(crl, parent) for parent in chain):
+                continue
+            entry = crl.parsed.get_revoked_certificate_by_serial_number(one.serial)
+            if entry is not None:
+                return one, entry.revocation_date_utc
+    return None
