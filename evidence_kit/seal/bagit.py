@@ -197,11 +197,11 @@ def _info(payload: Mapping[str, Digests], info: BagInfo) -> bytes:
         "Bag-Software-Agent": info.software_agent,
         _OXUM: f"{size}.{len(payload)}",
     }
-    lines = [f"{label}: {value}\n" for label, raw in fields.items() if (value := _one_line(raw))]
+    lines = [f"{label}: {value}\n" for label, raw in fields.items() if (value := one_line(raw))]
     return "".join(lines).encode("utf-8")
 
 
-def _one_line(value: str) -> str:
+def one_line(value: str) -> str:
     """A value that cannot begin a line of its own, nor turn the reading direction."""
     return _UNPRINTABLE.sub(" ", value).strip()[:MAX_VALUE].rstrip()
 
