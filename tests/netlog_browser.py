@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 NAMES = (
@@ -92,7 +92,8 @@ def _socks(client: socket.socket) -> None:
             host = client.recv(client.recv(1)[0]).decode()
         else:
             host = socket.inet_ntop(
-                socket.AF_INET if kind == 1 else socket.AF_INET6, client.recv(4 if kind == 1 else 16)
+                socket.AF_INET if kind == 1 else socket.AF_INET6,
+                client.recv(4 if kind == 1 else 16),
             )
         port = int.from_bytes(client.recv(2), "big")
         server = socket.create_connection((host, port), 5)
@@ -121,9 +122,7 @@ def socks_proxy() -> Iterator[int]:
     try:
         yield listener.getsockname()[1]
     finally:
-        try:
+        with suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
         listener.close()
         thread.join(5)

@@ -15,7 +15,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -204,10 +204,8 @@ def _serve(site: Site, stream: socket.socket, port: int) -> None:
     except (OSError, ValueError):
         return
     finally:
-        try:
+        with suppress(OSError):
             stream.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
         stream.close()
 
 
@@ -249,10 +247,8 @@ def run_site(
         yield site, port
     finally:
         stop.set()
-        try:
+        with suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
         listener.close()
         thread.join(5)
 

@@ -23,7 +23,8 @@ class Http2Seen:
 
 def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
     """RFC 9113 section 4.1."""
-    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+    head = len(payload).to_bytes(3, "big") + bytes([kind, flags])
+    return head + stream.to_bytes(4, "big") + payload
 
 
 def literal(fields: list[tuple[str, str]]) -> bytes:
