@@ -6,9 +6,11 @@ yields findings, a check that could not run says so, and what is left unsaid is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from evidence_kit.core.errors import InputError, UnreadableFileError
 from evidence_kit.core.events import Progress, Silent
@@ -25,6 +27,21 @@ from evidence_kit.seal.bagit import check_bag
 from evidence_kit.seal.cades_check import SignatureReport, check_signature
 from evidence_kit.seal.container_read import Walk, check_time, read_entry, walk
 from evidence_kit.seal.manifest import check_manifest
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A verdict with what it was reached on, so that nobody reads the file a second time.
+
+    Attributes:
+        verdict: the outcome.
+        walked: the container; its entries have the digests that were judged.
+        record: the capture record where it conforms to its schema.
+    """
+
+    verdict: Verdict
+    walked: Walk
+    record: Mapping[str, Any] | None
 
 
 def verify(
@@ -50,6 +67,21 @@ def verify(
         UnreadableFileError: no regular file, or it cannot be read to its end.
         InputError: ``accept`` holds an unknown word.
     """
+    return examine(
+        path, anchors=anchors, now=now, receipt=receipt, accept=accept, progress=progress
+    ).verdict
+
+
+def examine(
+    path: Path,
+    *,
+    anchors: TrustAnchors,
+    now: datetime,
+    receipt: Receipt | None = None,
+    accept: frozenset[str] = frozenset(),
+    progress: Progress | None = None,
+) -> Examined:
+    """:func:`verify`, for callers that go on to read what was judged; same arguments."""
     unknown = sorted(accept - ACCEPTABLE.keys())
     if unknown:
         raise InputError(
@@ -73,17 +105,18 @@ def verify(
     else:
         findings += map(Finding, ("manifest.not-checked", "bag.not-checked"))
         findings += _no_signature("signature.not-checked")
-    start = None
+    record, start = None, None
     if Verdict(str(path), tuple(findings)).section(Section.INTEGRITY) is Status.PASSED:
         content = check_content(walked)
         findings += content.findings
-        if content.record is not None:
-            start = check_start_token(walked, content.record, anchors, now)
+        record = content.record
+        if record is not None:
+            start = check_start_token(walked, record, anchors, now)
             findings += start.findings
     else:
         findings.append(Finding("content.not-checked"))
     findings += check_custody(path, walked.file, anchors=anchors, now=now, receipt=receipt)
-    return Verdict(
+    verdict = Verdict(
         path=str(path),
         findings=tuple(findings),
         accepted=accept,
@@ -91,6 +124,7 @@ def verify(
         time=_time(report, start.gen_time if start else None),
         file=walked.file,
     )
+    return Examined(verdict, walked, record)
 
 
 def verify_many(

@@ -15,6 +15,7 @@ from evidence_kit.core.clock import iso
 from evidence_kit.core.digests import Digests, digest_bytes
 from evidence_kit.core.errors import TimestampError
 from evidence_kit.core.findings import Finding
+from evidence_kit.core.layout import custody_folder
 from evidence_kit.core.limits import MAX_SIGNATURE, MAX_TOKEN
 from evidence_kit.core.receipt import Receipt
 from evidence_kit.seal.anchors import TrustAnchors
@@ -25,11 +26,6 @@ MAX_SIDECARS = 1_000
 """Files beside one bundle that are looked at; a few events per hand-over are usual."""
 
 _STAMP = re.compile(r"[0-9]{4}-sealed\.tsr")
-
-
-def custody_folder(bundle: Path) -> Path:
-    """Where the sidecars of a bundle are kept: ``NAME.custody`` beside ``NAME.asice``."""
-    return bundle.with_name(bundle.stem + ".custody")
 
 
 def check_custody(

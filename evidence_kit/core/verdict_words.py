@@ -1,0 +1,98 @@
+"""A verdict in the words of one language: the same sentences for terminal, report and library."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from evidence_kit.core.findings import Finding, Section, Status
+from evidence_kit.core.terminal_text import harmless
+from evidence_kit.core.verdict import ACCEPTABLE, State, Verdict, state_of
+from evidence_kit.core.words import Words
+
+MAX_NAMED = 12
+"""Files that one sentence names; the findings name them all."""
+
+GROUP = 4
+"""Characters in a group of a fingerprint: what people read to each other by telephone."""
+
+
+def moment(when: datetime) -> str:
+    """A time for people, always UTC and saying so: ``2026-11-23 10:00:02 UTC``."""
+    return when.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def grouped(fingerprint: str) -> str:
+    """A fingerprint in groups, for reading aloud."""
+    return " ".join(fingerprint[at : at + GROUP] for at in range(0, len(fingerprint), GROUP))
+
+
+def finding_sentence(finding: Finding, words: Words) -> str:
+    """The sentence of one finding, harmless for a terminal."""
+    return harmless(
+        words.say("finding", finding.code, {**finding.params, "subject": finding.subject})
+    )
+
+
+def state_sentence(verdict: Verdict, state: State, words: Words) -> str:
+    """The sentence of one state, with the files, reasons and moments of this verdict."""
+    params = {
+        "files": _named(verdict.subjects(state), words),
+        "reason": _reason(verdict, words),
+        "validity": words.say("validity", _validity(verdict, state)),
+    }
+    said = harmless(words.say("state", state, params))
+    if state is State.UNCHANGED:
+        return f"{said} {sealing_time(verdict, words)}"
+    return said
+
+
+def sealing_time(verdict: Verdict, words: Words) -> str:
+    """When the bundle existed, and who says so; never when the post was placed."""
+    time = verdict.time
+    if time.stamp_trusted and time.stamp_time is not None:
+        return words.say("sentence", "stamped", {"date": moment(time.stamp_time)})
+    if time.signing_time is not None:
+        return words.say("sentence", "own-clock", {"date": moment(time.signing_time)})
+    return words.say("sentence", "no-time")
+
+
+def verdict_lines(verdict: Verdict, words: Words) -> Iterator[tuple[str, str]]:
+    """Name and sentence of each state, headline first, then what is always said.
+
+    Where a choice of the caller made the difference, that is said as well.
+    """
+    for state in verdict.states:
+        yield words.say("state-name", state), state_sentence(verdict, state, words)
+    codes = {finding.code for finding in verdict.findings}
+    for word in sorted(verdict.accepted):
+        if ACCEPTABLE[word] & codes:
+            yield "", words.say("sentence", "accepted", {"what": word})
+    yield "", words.say("sentence", "always")
+
+
+def _validity(verdict: Verdict, state: State) -> str:
+    """Whether the certificate was valid when it signed: yes, no, or unknown without a stamp."""
+    found = [f for f in verdict.findings if f.rule.section in (Section.SIGNER, Section.TRUST)]
+    about = [f for f in found if state_of(f.code) is state]
+    if about and all(finding.rule.status is Status.INFO for finding in about):
+        return "yes"
+    return "no" if verdict.time.stamp_trusted else "unknown"
+
+
+def _reason(verdict: Verdict, words: Words) -> str:
+    for finding in verdict.findings:
+        if finding.code == "container.unreadable":
+            return words.say("reason", "container-unreadable")
+    names = dict.fromkeys(
+        words.say("section", finding.rule.section)
+        for finding in verdict.findings
+        if state_of(finding.code) is State.NOT_CHECKABLE
+    )
+    return words.say("reason", "not-checked", {"what": ", ".join(names) or "-"})
+
+
+def _named(subjects: tuple[str, ...], words: Words) -> str:
+    shown = ", ".join(subjects[:MAX_NAMED])
+    rest = len(subjects) - MAX_NAMED
+    return shown if rest <= 0 else f"{shown} {words.say('label', 'and-more', {'count': str(rest)})}"
