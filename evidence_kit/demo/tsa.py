@@ -142,10 +142,6 @@ def _usage(*, sign_certificates: bool) -> x509.KeyUsage:
     )
 
 
-def _integer(value: int) -> bytes:
-    return der.encode(der.INTEGER, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
-
-
 def _seq(*parts: bytes) -> bytes:
     return der.encode(der.SEQUENCE, b"".join(parts))
 
@@ -175,12 +171,12 @@ def make_token(authority: Authority, stamp: Stamp, *, embed: tuple[x509.Certific
     """
     when = stamp.gen_time.astimezone(UTC).strftime("%Y%m%d%H%M%SZ").encode()
     content = _seq(
-        _integer(1),
+        der.encode_integer(1),
         der.encode_oid(POLICY),
         stamp.imprint,
-        _integer(stamp.serial),
+        der.encode_integer(stamp.serial),
         der.encode(der.GENERALIZED_TIME, when),
-        b"" if stamp.accuracy is None else _seq(_integer(stamp.accuracy)),
+        b"" if stamp.accuracy is None else _seq(der.encode_integer(stamp.accuracy)),
         stamp.nonce,
     )
     leaf = authority.certificate.public_bytes(serialization.Encoding.DER)
@@ -194,10 +190,10 @@ def make_token(authority: Authority, stamp: Stamp, *, embed: tuple[x509.Certific
     signature = authority.key.sign(der.encode_set(der.SET, attributes), ec.ECDSA(hashes.SHA256()))
     sha256 = _seq(der.encode_oid(cms.DIGEST_OIDS["sha256"]))
     signer = _seq(
-        _integer(1),
+        der.encode_integer(1),
         _seq(
             authority.certificate.issuer.public_bytes(),
-            _integer(authority.certificate.serial_number),
+            der.encode_integer(authority.certificate.serial_number),
         ),
         sha256,
         der.encode_set(0xA0, attributes),
@@ -206,7 +202,7 @@ def make_token(authority: Authority, stamp: Stamp, *, embed: tuple[x509.Certific
     )
     certificates = [one.public_bytes(serialization.Encoding.DER) for one in embed]
     signed = _seq(
-        _integer(3),
+        der.encode_integer(3),
         der.encode(der.SET, sha256),
         _seq(
             der.encode_oid(cms.TST_INFO),
@@ -237,9 +233,9 @@ def answer(
     nonce = next((node.raw for node in body if node.tag == der.INTEGER), b"")
     if fault is Fault.REFUSE:
         text = der.encode(der.UTF8_STRING, b"DEMO: not today")
-        return _seq(_seq(_integer(2), _seq(text), b"\x03\x04\x06\x00\x00\x40"))
+        return _seq(_seq(der.encode_integer(2), _seq(text), b"\x03\x04\x06\x00\x00\x40"))
     if fault is Fault.WRONG_NONCE:
-        nonce = _integer(4711)
+        nonce = der.encode_integer(4711)
     if fault is Fault.WRONG_IMPRINT:
         imprint = imprint[:-1] + bytes((imprint[-1] ^ 1,))
     stamp = Stamp(imprint, now + timedelta(days=2) if fault is Fault.FUTURE else now, serial, nonce)
@@ -247,7 +243,7 @@ def answer(
     token = make_token(authority, stamp, embed=embed)
     if fault is Fault.BAD_SIGNATURE:
         token = token[:-1] + bytes((token[-1] ^ 1,))
-    return _seq(_seq(_integer(0)), token)
+    return _seq(_seq(der.encode_integer(0)), token)
 
 
 def utc_now() -> datetime:

@@ -127,15 +127,25 @@ def create_identity(
         )
     if not 1 <= years <= MAX_YEARS:
         raise InputError(f"a validity of {years} years", hint=f"choose 1 to {MAX_YEARS}")
-    if folder.exists():
-        raise StorageError(
-            f"an identity named {name} exists",
-            hint="choose another name; an identity is never replaced: its bundles refer to it",
-        )
+    require_new(home, name)
     key = _new_key(kind)
     certificate = _self_signed(key, fields, now, years)
     _store(folder, key, certificate, passphrase, now)
     return show_identity(home, name)
+
+
+def require_new(home: Path, name: str) -> None:
+    """Refuse a name that is taken, before anybody is asked for a passphrase.
+
+    Raises:
+        InputError: not a possible name.
+        StorageError: it is taken.
+    """
+    if _folder(home, name).exists():
+        raise StorageError(
+            f"an identity named {name} exists",
+            hint="choose another name; an identity is never replaced: its bundles refer to it",
+        )
 
 
 def _folder(home: Path, name: str) -> Path:

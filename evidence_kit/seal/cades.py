@@ -108,8 +108,7 @@ def low_s(signature: bytes, order: int) -> bytes:
     r, s = (der.integer(node) for node in der.parse(signature).children)
     if s > order // 2:
         s = order - s
-    parts = (value.to_bytes(value.bit_length() // 8 + 1, "big") for value in (r, s))
-    return der.encode(der.SEQUENCE, b"".join(der.encode(der.INTEGER, part) for part in parts))
+    return der.encode(der.SEQUENCE, der.encode_integer(r) + der.encode_integer(s))
 
 
 def _check_own(p7s: bytes, leaf: x509.Certificate) -> None:

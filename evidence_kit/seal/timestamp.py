@@ -129,17 +129,16 @@ def make_request(digest: bytes, algorithm: str, nonce: int) -> bytes:
     """
     return der.encode(
         der.SEQUENCE,
-        _integer(1) + _imprint(digest, algorithm) + _integer(nonce) + b"\x01\x01\xff",
+        der.encode_integer(1)
+        + _imprint(digest, algorithm)
+        + der.encode_integer(nonce)
+        + b"\x01\x01\xff",
     )
 
 
 def _imprint(digest: bytes, algorithm: str) -> bytes:
     identifier = der.encode(der.SEQUENCE, der.encode_oid(cms.DIGEST_OIDS[algorithm]))
     return der.encode(der.SEQUENCE, identifier + der.encode(der.OCTET_STRING, digest))
-
-
-def _integer(value: int) -> bytes:
-    return der.encode(der.INTEGER, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
 
 
 def parse_response(response: bytes, *, digest: bytes, algorithm: str, nonce: int) -> bytes:

@@ -1,0 +1,177 @@
+"""``evidence-kit identity``: make and show the key that signs."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from evidence_kit.cli.output import emit_json, note, say
+from evidence_kit.cli.settings import Settings, home
+from evidence_kit.core.clock import iso
+from evidence_kit.core.errors import ExitCode
+from evidence_kit.core.terminal_text import harmless
+
+if TYPE_CHECKING:
+    from evidence_kit.jobs.identity import Identity
+
+SCHEMA = "evidence-kit/identity/1"
+
+
+@click.group(name="identity")
+def command() -> None:
+    """Make and show the key that signs your bundles.
+
+    \b
+    Examples:
+      evidence-kit identity create --organisation "Gemeente Voorbeeld"
+      evidence-kit identity show
+      evidence-kit identity show --pem > gemeente-voorbeeld.pem
+    """
+
+
+@command.command(name="create")
+@click.option("--organisation", required=True, help="Whose seal it is; stands in the certificate.")
+@click.option("--name", "common_name", default="", help="Name of the seal; else the organisation.")
+@click.option("--staff-code", default="", help="Code of who holds the key; no name is needed.")
+@click.option("--email", default="", help="Address for questions about the seal.")
+@click.option("--identity", help="Name on this machine; default: the setting 'identity'.")
+@click.option("--years", type=int, help="Validity of the certificate; 5 by default.")
+@click.option("--key", "kind", default="p256", help="Kind of key: p256, p384 or rsa3072.")
+@click.option(
+    "--trust/--no-trust",
+    default=None,
+    help="Trust your own bundles on this machine; asked on a terminal, else no.",
+)
+@click.option("--passphrase-fd", type=int, help="Read the passphrase from this file descriptor.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def create(
+    organisation: str,
+    common_name: str,
+    staff_code: str,
+    email: str,
+    identity: str | None,
+    years: int | None,
+    kind: str,
+    trust: bool | None,
+    passphrase_fd: int | None,
+    as_json: bool,
+) -> None:
+    """Make a signing key with a certificate; an existing one is never replaced."""
+    from evidence_kit.cli.passphrase import get_passphrase
+    from evidence_kit.jobs.identity import DEFAULT_YEARS, create_identity, require_new
+
+    settings = Settings(home())
+    name = settings.text("identity", identity)
+    require_new(settings.home, name)
+    made = create_identity(
+        settings.home,
+        name,
+        organisation=organisation,
+        passphrase=get_passphrase(name, passphrase_fd, create=True),
+        now=datetime.now(UTC),
+        common_name=common_name,
+        email=email,
+        staff_code=staff_code,
+        years=DEFAULT_YEARS if years is None else years,
+        kind=kind,
+    )
+    if trust is None:
+        trust = not as_json and sys.stdin.isatty() and _ask_trust()
+    if trust:
+        _trust_own(made)
+    if as_json:
+        emit_json(SCHEMA, ExitCode.OK, {"identity": _as_json(made), "trusted": trust})
+        return
+    _show(made)
+    if trust:
+        note("bundles of this identity are trusted on this machine (evidence-kit trust list)")
+    else:
+        note("nothing is trusted yet, your own bundles included (evidence-kit trust add)")
+    note("keep the passphrase: without it this key cannot sign any more")
+
+
+def _ask_trust() -> bool:
+    return click.confirm("Trust bundles of this identity on this machine?", default=True, err=True)
+
+
+def _trust_own(identity: Identity) -> None:
+    from evidence_kit.jobs.trust import add_trust
+
+    add_trust(
+        home(),
+        "signers",
+        identity.info.certificate,
+        vouched_by="own identity",
+        how=f"made on this machine as {identity.name}",
+        now=datetime.now(UTC),
+    )
+
+
+@command.command(name="show")
+@click.option("--identity", help="Its name; default: the setting 'identity'.")
+@click.option("--pem", is_flag=True, help="Print the certificate, to be given to others.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def show(identity: str | None, pem: bool, as_json: bool) -> None:
+    """Show the certificate and its fingerprint, to be told by telephone."""
+    from evidence_kit.jobs.identity import show_identity
+
+    if pem and as_json:
+        raise click.UsageError("choose one of --pem and --json")
+    settings = Settings(home())
+    found = show_identity(settings.home, settings.text("identity", identity))
+    if as_json:
+        emit_json(SCHEMA, ExitCode.OK, {"identity": _as_json(found)})
+    elif pem:
+        click.echo(found.pem.decode("ascii"), nl=False)
+    else:
+        _show(found)
+
+
+@command.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def list_(as_json: bool) -> None:
+    """List the identities on this machine."""
+    from evidence_kit.jobs.identity import list_identities
+
+    found = list_identities(home())
+    if as_json:
+        emit_json("evidence-kit/identities/1", ExitCode.OK, {"identities": [*map(_as_json, found)]})
+        return
+    for one in found:
+        say(f"{one.name}   {harmless(one.info.name)}   until {iso(one.info.not_after)}")
+    if not found:
+        note("there is no identity yet; make one with evidence-kit identity create")
+
+
+def _show(identity: Identity) -> None:
+    info = identity.info
+    say(f"identity      {identity.name}")
+    labels = {
+        "organisation": "organisation",
+        "common_name": "name",
+        "staff_code": "staff code",
+        "email": "e-mail",
+    }
+    for field, label in labels.items():
+        if field in info.fields:
+            say(f"{label:<14}{harmless(info.fields[field])}")
+    say(f"{'key':<14}{info.key}")
+    say(f"{'valid':<14}{iso(info.not_before)} to {iso(info.not_after)}")
+    groups = identity.spoken_fingerprint.split()
+    say(f"{'fingerprint':<14}{' '.join(groups[:8])}")
+    say(f"{'(SHA-256)':<14}{' '.join(groups[8:])}")
+
+
+def _as_json(identity: Identity) -> dict[str, Any]:
+    info = identity.info
+    return {
+        "name": identity.name,
+        "subject": dict(info.fields),
+        "key": info.key,
+        "not_before": iso(info.not_before),
+        "not_after": iso(info.not_after),
+        "fingerprint": info.fingerprint,
+    }
