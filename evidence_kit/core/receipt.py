@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from evidence_kit.core.canonical_json import JsonError, dumps, loads
 from evidence_kit.core.clock import iso, parse_iso
 from evidence_kit.core.digests import Digests
-from evidence_kit.core.errors import InputError
+from evidence_kit.core.errors import InputError, UnreadableFileError
 from evidence_kit.core.schemas import schema_fault
 
 SCHEMA = "evidence-kit/receipt/1"
@@ -132,3 +133,19 @@ def read_receipt(data: bytes) -> Receipt:
         raise InputError(
             f"not a receipt: {error}", hint="a receipt is the .receipt.json file of a bundle"
         ) from error
+
+
+def load_receipt(path: Path) -> Receipt:
+    """:func:`read_receipt` of a file.
+
+    Raises:
+        UnreadableFileError: it cannot be read.
+        InputError: not a receipt.
+    """
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_RECEIPT + 1)
+    except OSError as error:
+        reason = (error.strerror or "unknown error").lower()
+        raise UnreadableFileError(f"cannot read the receipt {path.name}: {reason}") from error
+    return read_receipt(data)
