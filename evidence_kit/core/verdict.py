@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -29,6 +29,7 @@ class State(StrEnum):
     TIMESTAMP_INVALID = "timestamp-invalid"
     CONTRADICTORY = "contradictory"
     NOT_CHECKABLE = "not-checkable"
+    TIMES_CONTRADICT = "times-contradict"
     SIGNER_UNKNOWN = "signer-unknown"
     CERTIFICATE_REVOKED = "certificate-revoked"
     CERTIFICATE_EXPIRED = "certificate-expired"
@@ -62,6 +63,8 @@ _EXACT: Mapping[str, State] = {
     "signer.unknown": State.SIGNER_UNKNOWN,
     "timestamp.missing": State.TIMESTAMP_MISSING,
     "timestamp.untrusted": State.TIMESTAMP_UNKNOWN,
+    "timestamp.future": State.TIMES_CONTRADICT,
+    "timestamp.before-claimed-time": State.TIMES_CONTRADICT,
     "timestamp.not-qualified": State.TIMESTAMP_NOT_QUALIFIED,
     "timestamp.qualification-unknown": State.QUALIFICATION_UNKNOWN,
 }
@@ -188,11 +191,9 @@ class Verdict:
         seal too (requirement V3).
         """
         weighty: dict[State, bool] = {}
-        for finding in self.findings:
-            state = state_of(finding.code)
-            if state is not None:
-                judged = finding.rule.status is not Status.INFO
-                weighty[state] = weighty.get(state, False) or judged
+        for finding, state in self._telling():
+            judged = finding.rule.status is not Status.INFO
+            weighty[state] = weighty.get(state, False) or judged
         if (
             self.section(Section.INTEGRITY) is Status.PASSED
             and self.section(Section.TRUST) is Status.PASSED
@@ -203,6 +204,25 @@ class Verdict:
         ordered = sorted(weighty, key=lambda state: (not weighty[state], _RANK[state]))
         return tuple(ordered) or (State.NOT_CHECKABLE,)
 
+    def _telling(self) -> Iterator[tuple[Finding, State]]:
+        """Findings with their state, but for those that only follow from a weightier one.
+
+        With a file changed or gone the bag's lists are wrong as well, and what was not looked at
+        for that reason says nothing; "the files fit the signature" would even be untrue.
+        """
+        files = any(finding.code.startswith("file.") for finding in self.findings)
+        sound = self.section(Section.INTEGRITY) is Status.PASSED
+        failed = self.status is Status.FAILED
+        for finding in self.findings:
+            state = state_of(finding.code)
+            if state is None or (files and finding.code.startswith("bag.")):
+                continue
+            if (failed and state is State.NOT_CHECKABLE) or (
+                not sound and state is State.SIGNER_UNKNOWN
+            ):
+                continue
+            yield finding, state
+
     @property
     def exit_code(self) -> ExitCode:
         """The exit code that this verdict alone asks for."""
@@ -212,7 +232,7 @@ class Verdict:
 
     def subjects(self, state: State) -> tuple[str, ...]:
         """What the findings behind a state are about, each once, in order."""
-        named = (f.subject for f in self.findings if f.subject and state_of(f.code) is state)
+        named = (f.subject for f, told in self._telling() if f.subject and told is state)
         return tuple(dict.fromkeys(named))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from evidence_kit.core.clock import parse_iso
 from evidence_kit.core.findings import Finding, Section, Status
 from evidence_kit.core.terminal_text import harmless
 from evidence_kit.core.verdict import ACCEPTABLE, State, Verdict, state_of
@@ -12,6 +14,8 @@ from evidence_kit.core.words import Words
 
 MAX_NAMED = 12
 """Files that one sentence names; the findings name them all."""
+
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z")
 
 GROUP = 4
 """Characters in a group of a fingerprint: what people read to each other by telephone."""
@@ -29,9 +33,8 @@ def grouped(fingerprint: str) -> str:
 
 def finding_sentence(finding: Finding, words: Words) -> str:
     """The sentence of one finding, harmless for a terminal."""
-    return harmless(
-        words.say("finding", finding.code, {**finding.params, "subject": finding.subject})
-    )
+    params = {name: _readable(value) for name, value in finding.params.items()}
+    return harmless(words.say("finding", finding.code, {**params, "subject": finding.subject}))
 
 
 def state_sentence(verdict: Verdict, state: State, words: Words) -> str:
@@ -69,6 +72,16 @@ def verdict_lines(verdict: Verdict, words: Words) -> Iterator[tuple[str, str]]:
         if ACCEPTABLE[word] & codes:
             yield "", words.say("sentence", "accepted", {"what": word})
     yield "", words.say("sentence", "always")
+
+
+def _readable(value: str) -> str:
+    """Times in the one form for people; everything else as it is."""
+    if not _TIME.fullmatch(value):
+        return value
+    try:
+        return moment(parse_iso(value))
+    except ValueError:
+        return value
 
 
 def _validity(verdict: Verdict, state: State) -> str:

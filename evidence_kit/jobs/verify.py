@@ -179,7 +179,17 @@ def _check_signature(walked: Walk, anchors: TrustAnchors, now: datetime) -> Sign
         return SignatureReport(
             (Finding("signature.malformed", SIGNATURE, params), *_no_signature(None))
         )
-    return check_signature(p7s, content, anchors=anchors, now=now)
+    report = check_signature(p7s, content, anchors=anchors, now=now)
+    if all(f.rule.status is not Status.FAILED for f in report.findings if _is_integrity(f)):
+        return report
+    # Whose certificate lies beside a broken signature is the forger's choice: neither its name
+    # nor its stamp says anything.
+    kept = [f for f in report.findings if _is_integrity(f) or f.rule.status is Status.FAILED]
+    return SignatureReport((*kept, *_no_signature(None)))
+
+
+def _is_integrity(finding: Finding) -> bool:
+    return finding.rule.section is Section.INTEGRITY
 
 
 def _no_signature(code: str | None) -> Iterator[Finding]:
