@@ -31,7 +31,8 @@ from evidence_kit.core.errors import (
 from evidence_kit.core.exchange import Representation, Source
 from evidence_kit.demo.site import DemoSite
 from evidence_kit.gather import http as http_module
-from evidence_kit.gather.http import USER_AGENT, RecordingSession, retry_time
+from evidence_kit.gather.http import USER_AGENT, RecordingSession
+from evidence_kit.gather.http_answer import retry_time
 from tests.fixtures_site import demo_site
 
 __all__ = ["demo_site"]
@@ -173,7 +174,17 @@ def test_environment_proxies_are_not_used(
     assert make().get(demo_site.url).status == 200
 
 
-@pytest.mark.parametrize("url", ["ftp://voorbeeld.invalid/", "file:///etc/passwd", "x", "http://"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://voorbeeld.invalid/",
+        "file:///etc/passwd",
+        "x",
+        "http://",
+        "http://[",
+        "http://a:99999",
+    ],
+)
 def test_only_web_addresses(make: Make, url: str) -> None:
     with pytest.raises(InputError):
         make().get(url)
@@ -191,8 +202,9 @@ def test_endless_redirects_end(make: Make) -> None:
         session.close()
 
 
-def test_redirect_to_another_scheme_is_not_followed(make: Make) -> None:
-    with server(lambda h: answer(h, status=302, Location="file:///etc/passwd")) as port:
+@pytest.mark.parametrize("location", ["file:///etc/passwd", "http://[", "http://a:0/"])
+def test_redirect_to_no_web_address_is_not_followed(make: Make, location: str) -> None:
+    with server(lambda h: answer(h, status=302, Location=location)) as port:
         session = make()
         assert session.get(f"http://127.0.0.1:{port}/").status == 302
         session.close()
@@ -412,7 +424,7 @@ def test_garbage_is_a_network_error_with_its_bytes_kept(make: Make) -> None:
 def test_record_that_does_not_match_is_an_error(
     demo_site: DemoSite, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_module, "_status_on_file", lambda path: 404)
+    monkeypatch.setattr(http_module, "status_on_file", lambda path: 404)
     with pytest.raises(CaptureError, match="does not match"):
         make().get(demo_site.url)
 
@@ -486,3 +498,33 @@ def test_missing_ca_bundle_is_a_setting_error(make: Make, tmp_path: Path) -> Non
 def test_errors_are_the_projects_own() -> None:
     assert issubclass(RateLimitedError, EvidenceError)
     assert RateLimitedError.exit_code == 22
+
+
+@pytest.mark.parametrize("url", ["http://a..b/", "http://*.x/", "http://a b/", "http://\u2603..x/"])
+def test_odd_hosts_end_in_our_error(make: Make, url: str) -> None:
+    def refuse(host: str, port: int) -> str:
+        raise NetworkError("address refused")
+
+    with pytest.raises(EvidenceError):
+        make(resolve=refuse).get(url)
+
+
+def test_a_token_that_cannot_be_sent_is_not_shown(make: Make, demo_site: DemoSite) -> None:
+    session = make()
+    with pytest.raises(NetworkError) as caught:
+        session.get(demo_site.url, headers={"Authorization": "Bearer geheim\nX: y"})
+    assert "geheim" not in caught.value.message + caught.value.hint
+    assert "geheim" not in repr(session.exchanges)
+
+
+def test_the_body_of_a_redirect_is_bounded_too(make: Make) -> None:
+    packed = gzip.compress(b"0" * 20_000_000)
+
+    def play(handler: http.server.BaseHTTPRequestHandler) -> None:
+        answer(handler, packed, 302, Location="mailto:x", Content_Encoding="gzip")
+
+    with server(play) as port:
+        session = make()
+        found = session.get(f"http://127.0.0.1:{port}/", max_bytes=1000)
+        session.close()
+    assert (len(found.data), found.exchange.truncated) == (1000, "length")

@@ -16,21 +16,19 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from dataclasses import replace
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from types import TracebackType
 from typing import Any
-from urllib.parse import urldefrag, urljoin, urlsplit
+from urllib.parse import urldefrag
 
 import requests
 import urllib3.exceptions
 from requests.adapters import HTTPAdapter
 
 from evidence_kit import __version__
-from evidence_kit.core.clock import Clock, iso, parse_iso
+from evidence_kit.core.clock import Clock, iso
 from evidence_kit.core.errors import (
     CaptureError,
     ConfigError,
@@ -39,6 +37,19 @@ from evidence_kit.core.errors import (
     RateLimitedError,
 )
 from evidence_kit.core.exchange import Exchange, Representation, Source
+from evidence_kit.gather.http_answer import (
+    REDIRECT_STATUS,
+    Answer,
+    Contact,
+    Failure,
+    failure_of,
+    host_of,
+    is_web_address,
+    origin_of,
+    redirect_target,
+    retry_time,
+    status_on_file,
+)
 from evidence_kit.gather.http_body import BodyLimitError, BodySink
 from evidence_kit.gather.wire_tap import Attempt, WireLimitError, WireTap
 
@@ -72,56 +83,8 @@ MAX_MEDIA_SECONDS = 900.0
 """The same for a media file: 4 GiB at 5 MB/s."""
 
 _RETRY_STATUS = frozenset({502, 503, 504})
-_REDIRECT_STATUS = frozenset({301, 302, 303, 307, 308})
 _CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
-
-
-@dataclass(frozen=True)
-class Contact:
-    """One attempt to reach a host (requirement C16), for the capture log.
-
-    Attributes:
-        outcome: ``connected`` or why not, in a few words.
-    """
-
-    host: str
-    port: int
-    address: str | None
-    when: datetime
-    outcome: str
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What came back on the last hop.
-
-    Attributes:
-        exchange: the last attempt; earlier hops and attempts stand in ``session.exchanges``.
-        url: where the answer came from, after redirects.
-        headers: names in lower case; repeated ones joined with a comma.
-        body: without transfer and content coding; a path where it went to a file.
-        decoded: the content coding taken off, empty where the body is as served.
-    """
-
-    exchange: Exchange
-    url: str
-    status: int
-    headers: Mapping[str, str]
-    body: bytes | Path
-    decoded: str = ""
-
-    @property
-    def complete(self) -> bool:
-        """Whether the whole body came; ``exchange.truncated`` says why not."""
-        return self.exchange.truncated is None
-
-    @property
-    def data(self) -> bytes:
-        """The body where it is in memory; a body in a file is not read whole."""
-        if isinstance(self.body, Path):
-            raise TypeError("this body was streamed to a file")
-        return self.body
 
 
 class RecordingSession:
@@ -156,7 +119,7 @@ class RecordingSession:
         self._contacts: list[Contact] = []
         self._answered = 0
         self._tap = WireTap(self._dial)
-        self._session = requests.Session()
+        self._session = _OneHopSession()
         # The environment's proxies and .netrc passwords must not come in unasked.
         self._session.trust_env = False
         self._session.verify = _ca_bundle(environ)
@@ -244,14 +207,14 @@ class RecordingSession:
             previous: int | None = None
             for _ in range(MAX_REDIRECTS + 1):
                 answer = self._persist(method, url, given, body, max_bytes, deadline, to, previous)
-                target = _redirect_target(method, answer)
+                target = redirect_target(method, answer)
                 if target is None:
                     return answer
-                if _origin(target) != _origin(url):
+                if origin_of(target) != origin_of(url):
                     given = {k: v for k, v in given.items() if k not in _CREDENTIALS}
                 url, previous = target, answer.exchange.number
             raise NetworkError(
-                f"{_host(url)} redirects more than {MAX_REDIRECTS} times",
+                f"{host_of(url)} redirects more than {MAX_REDIRECTS} times",
                 hint="open the address in a browser to see where it leads",
             )
 
@@ -271,7 +234,7 @@ class RecordingSession:
         retries = MAX_RETRIES if method in ("GET", "HEAD") else 0
         for left in range(retries, -1, -1):
             result = self._attempt(method, url, headers, body, max_bytes, deadline, to, previous)
-            if isinstance(result, _Failure):
+            if isinstance(result, Failure):
                 if not (left and result.again):
                     raise result.error
             elif result.status == 429:
@@ -282,14 +245,14 @@ class RecordingSession:
                 break
             self._sleep(wait)
             wait *= 2
-        if isinstance(result, _Failure):
+        if isinstance(result, Failure):
             raise result.error
         return result
 
     def _rate_limit(self, answer: Answer, left: int, deadline: float) -> float:
         """Seconds to wait, or the error that says when to come back."""
         until = retry_time(answer.headers, self._clock())
-        host = _host(answer.url)
+        host = host_of(answer.url)
         if until is None:
             raise RateLimitedError(
                 f"{host} answers that there were too many requests",
@@ -313,9 +276,9 @@ class RecordingSession:
         deadline: float,
         to: Path | None,
         previous: int | None,
-    ) -> Answer | _Failure:
+    ) -> Answer | Failure:
         """One request on the wire, recorded whatever happens."""
-        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+        if not is_web_address(url):
             raise InputError("not a web address", hint="give one that begins with https://")
         number = len(self._exchanges) + 1
         request_file = self._folder / f"{number:04d}.request"
@@ -353,7 +316,7 @@ class RecordingSession:
         self._exchanges[number - 1] = final
         if not attempt.received_bytes:
             response_file.unlink()
-        if isinstance(result, _Failure):
+        if isinstance(result, Failure):
             return replace(result, exchange=final)
         self._answered += 1
         self._check_record(final, result.status)
@@ -366,7 +329,7 @@ class RecordingSession:
         body: bytes | None,
         max_bytes: int,
         to: Path | None,
-    ) -> Answer | _Failure:
+    ) -> Answer | Failure:
         try:
             response = self._session.request(
                 exchange.method,
@@ -377,8 +340,8 @@ class RecordingSession:
                 allow_redirects=False,
                 timeout=(CONNECT_SECONDS, READ_SECONDS),
             )
-        except requests.RequestException as error:
-            return _failure(exchange, error)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, UnicodeError) as error:
+            return failure_of(exchange, error)
         try:
             return self._read(exchange, response, max_bytes, to)
         finally:
@@ -388,7 +351,7 @@ class RecordingSession:
         self, exchange: Exchange, response: requests.Response, max_bytes: int, to: Path | None
     ) -> Answer:
         found = {name.lower(): value for name, value in response.headers.items()}
-        wanted = to if response.ok and response.status_code not in _REDIRECT_STATUS else None
+        wanted = to if response.ok and response.status_code not in REDIRECT_STATUS else None
         limit = max_bytes if to is None or wanted is not None else MAX_DISCARDED_BYTES
         version = "http/1.0" if response.raw.version == 10 else "http/1.1"
         exchange = replace(exchange, status=response.status_code, protocols=(version,))
@@ -432,7 +395,7 @@ class RecordingSession:
     def _check_record(self, exchange: Exchange, status: int) -> None:
         """Exchanges on record = responses received, and each one is this one."""
         recorded = sum(item.status is not None for item in self._exchanges)
-        on_file = None if exchange.response is None else _status_on_file(exchange.response)
+        on_file = None if exchange.response is None else status_on_file(exchange.response)
         if recorded != self._answered or on_file != status:
             raise CaptureError(
                 f"the record of exchange {exchange.number} does not match what was received",
@@ -456,88 +419,15 @@ class RecordingSession:
             self._contacts.append(Contact(host, port, address, when, outcome))
 
 
-@dataclass(frozen=True)
-class _Failure:
-    """No answer came; ``again`` says whether trying again makes sense."""
+class _OneHopSession(requests.Session):
+    """Leaves redirects alone.
 
-    exchange: Exchange
-    error: NetworkError
-    again: bool
-
-
-def retry_time(headers: Mapping[str, str], now: datetime) -> datetime | None:
-    """When a server wants to be asked again, or None where it does not say.
-
-    Reads ``Retry-After`` (RFC 9110 section 10.2.3: seconds or a date), then the
-    ``X-RateLimit-Reset`` that Mastodon gives as an ISO 8601 time. ``headers`` in lower case.
+    Without this, requests reads and decodes the whole body of a redirect to prepare the next hop,
+    even when told not to follow it.
     """
-    after = headers.get("retry-after", "").strip()
-    if after.isdecimal() and len(after) <= 9:
-        return now + timedelta(seconds=int(after))
-    for text, parse in ((after, parsedate_to_datetime), (_reset(headers), parse_iso)):
-        try:
-            moment = parse(text)
-        except (TypeError, ValueError):
-            continue
-        return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return None
 
-
-def _reset(headers: Mapping[str, str]) -> str:
-    return headers.get("x-ratelimit-reset", "").strip()
-
-
-def _failure(exchange: Exchange, error: requests.RequestException) -> _Failure:
-    host = _host(exchange.url)
-    reason = _innermost(error)
-    if isinstance(error, requests.exceptions.SSLError):
-        name, words, again = "tls-failed", f"the TLS connection to {host} is not trusted", False
-        hint = "behind an inspecting proxy, name your organisation's CA in REQUESTS_CA_BUNDLE"
-    elif isinstance(error, requests.exceptions.ReadTimeout):
-        name, words, again = "timed-out", f"{host} did not answer in time", False
-        hint = "try again later"
-    elif isinstance(error, requests.exceptions.ConnectionError):
-        name, words, again = "connect-failed", f"{host} cannot be reached", True
-        hint = "check the network and the address"
-    else:
-        name, words, again = "bad-request", f"the request to {host} could not be made", False
-        hint = "check the address"
-    noted = replace(exchange, error=name, notes=(f"reason: {reason}",))
-    return _Failure(noted, NetworkError(f"{words}: {reason}", hint=hint), again)
-
-
-def _innermost(error: BaseException) -> str:
-    """The first cause in a few words, without addresses of Python objects."""
-    seen: BaseException = error
-    for _ in range(10):
-        inner = seen.__cause__ or seen.__context__
-        if inner is None:
-            break
-        seen = inner
-    text = getattr(seen, "verify_message", "") or getattr(seen, "strerror", None) or str(seen)
-    return " ".join(str(text or type(seen).__name__).split())[:200].rstrip(".").lower()
-
-
-def _redirect_target(method: str, answer: Answer) -> str | None:
-    location = answer.headers.get("location")
-    if method not in ("GET", "HEAD") or answer.status not in _REDIRECT_STATUS or not location:
-        return None
-    target = urldefrag(urljoin(answer.url, location)).url
-    return target if urlsplit(target).scheme in ("http", "https") else None
-
-
-def _status_on_file(response: Path) -> int | None:
-    """The final status as the recorded bytes have it; interim 100 answers are skipped."""
-    with response.open("rb") as stream:
-        for _ in range(10):
-            parts = stream.readline(1 << 16).split(None, 2)
-            if len(parts) < 2 or not parts[0].startswith(b"HTTP/1.") or not parts[1].isdigit():
-                return None
-            if parts[1] != b"100":
-                return int(parts[1])
-            while stream.readline(1 << 16).strip():
-                pass
-    return None
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None is there to be followed."""
 
 
 def _adapter(tap: WireTap) -> HTTPAdapter:
@@ -559,12 +449,3 @@ def _ca_bundle(environ: Mapping[str, str]) -> bool | str:
                 )
             return path
     return True
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port
-
-
-def _host(url: str) -> str:
-    return urlsplit(url).hostname or "the server"

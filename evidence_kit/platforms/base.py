@@ -21,7 +21,7 @@ from evidence_kit.core.canonical_json import JsonError, dumps, loads
 from evidence_kit.core.digests import Digests, digest_file
 from evidence_kit.core.events import EventLog
 from evidence_kit.core.post import SCHEMA, Place, Post, Sourced
-from evidence_kit.gather.http import Answer
+from evidence_kit.gather.http_answer import Answer
 
 MAX_WHAT = 40
 """Characters of the name in ``NNNN-<what>``; the folder stays readable."""

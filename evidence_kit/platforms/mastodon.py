@@ -10,14 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import quote, urlsplit
 
-from evidence_kit.core.canonical_json import JsonError, loads
 from evidence_kit.core.errors import EvidenceError, InputError, NetworkError, RateLimitedError
 from evidence_kit.core.events import EventLog
-from evidence_kit.core.post import Place, Post, Sourced
-from evidence_kit.gather.http import MAX_MEDIA_BYTES, MAX_MEDIA_SECONDS, Answer
+from evidence_kit.core.post import Post
+from evidence_kit.gather.http import MAX_MEDIA_BYTES, MAX_MEDIA_SECONDS
+from evidence_kit.gather.http_answer import Answer
 from evidence_kit.platforms.base import (
     ApiFolder,
     Gap,
@@ -29,10 +28,17 @@ from evidence_kit.platforms.base import (
     State,
     Target,
     base_of,
-    precision_of,
-    read_field,
 )
-from evidence_kit.platforms.html_text import plain_text
+from evidence_kit.platforms.mastodon_read import (
+    MAX_HISTORY,
+    Raw,
+    derive_texts,
+    is_instance,
+    is_status,
+    media_urls,
+    parse_answer,
+    read_post,
+)
 
 ANONYMOUS_BOUNDS = {"ancestors": 40, "descendants": 60, "depth": 20}
 """What Mastodon shows of a thread to a visitor without a token (method statuses/context)."""
@@ -40,8 +46,6 @@ TOKEN_BOUNDS = {"ancestors": 4096, "descendants": 4096}
 """The same with a token."""
 MAX_MEDIA_FILES = 40
 """Pictures of one post with all its versions; Mastodon allows 4 a version, others some 20."""
-MAX_HISTORY = 200
-"""Versions that are read into the post; the raw answer holds all."""
 
 _NUMBER = r"[0-9]{1,20}"
 _ULID = r"[0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{26}"
@@ -109,20 +113,6 @@ class MastodonAdapter:
         return {}
 
 
-@dataclass
-class _Raw:
-    """A stored answer: where, its status, and what it says where that is JSON."""
-
-    path: str
-    status: int
-    value: Any
-    complete: bool
-
-    @property
-    def usable(self) -> bool:
-        return self.status == 200 and self.complete and self.value is not None
-
-
 class _Visit:
     """The questions about one post, in their order."""
 
@@ -138,7 +128,6 @@ class _Visit:
         if adapter.token and not self._bearer:
             self._gap("token.not-sent", target.base, "the token belongs to another host")
         self._bounds = dict(TOKEN_BOUNDS if self._bearer else ANONYMOUS_BOUNDS)
-        self._texts: dict[tuple[str, str], Sourced] = {}
 
     def confirm(self) -> None:
         """Ask the site whether it speaks this API.
@@ -149,8 +138,8 @@ class _Visit:
         try:
             for version in ("v2", "v1"):
                 answer = self._http.get(f"{self._target.base}/api/{version}/instance")
-                value = _parse(answer)
-                if answer.status == 200 and _is_instance(value):
+                value = parse_answer(answer)
+                if answer.status == 200 and is_instance(value):
                     self._store("instance", answer)
                     return
             if self._nodeinfo():
@@ -163,14 +152,14 @@ class _Visit:
     def _nodeinfo(self) -> bool:
         """Servers that hide the instance answer may still say what they run (NodeInfo 2.x)."""
         index = self._http.get(f"{self._target.base}/.well-known/nodeinfo")
-        listed = _parse(index)
+        listed = parse_answer(index)
         links = listed.get("links") if isinstance(listed, dict) else None
         for link in links[:5] if isinstance(links, list) else ():
             href = link.get("href") if isinstance(link, dict) else None
             if not isinstance(href, str) or base_of(href) != self._target.base:
                 continue
             answer = self._http.get(href)
-            value = _parse(answer)
+            value = parse_answer(answer)
             software = value.get("software") if isinstance(value, dict) else None
             name = software.get("name") if isinstance(software, dict) else None
             if isinstance(name, str) and name.lower() in _NODEINFO_NAMES:
@@ -189,7 +178,7 @@ class _Visit:
         except (NetworkError, InputError) as error:
             self._gap("status.not-fetched", address, error.message)
             return self._result(State.UNKNOWN)
-        if not status.usable or not _is_status(status.value):
+        if not status.usable or not is_status(status.value):
             return self._result(self._absent(status))
         if status.value["id"] != self._target.ident:
             self._gap("status.other-id", address, "the answer is about another post")
@@ -207,7 +196,7 @@ class _Visit:
             self._try("activitypub", uri, headers=_ACTIVITY)
         return self._found(status, context, history)
 
-    def _found(self, status: _Raw, context: _Raw | None, history: _Raw | None) -> PlatformResult:
+    def _found(self, status: Raw, context: Raw | None, history: Raw | None) -> PlatformResult:
         places = [("post", status, "")]
         if history is not None and isinstance(history.value, list):
             if len(history.value) > MAX_HISTORY:
@@ -225,8 +214,8 @@ class _Visit:
                     detail = f"the server shows at most {self._bounds[key]} of them"
                     self._gap(f"context.{key}-bound", context.path, detail)
             self._check_replies(status, context)
-        self._derive_texts(places)
-        posts = [self._post(role, raw, at) for role, raw, at in places]
+        texts = derive_texts(self._out, [(raw, at) for _, raw, at in places])
+        posts = [read_post(role, raw, at, texts) for role, raw, at in places]
         permalink = status.value.get("url") or status.value.get("uri")
         return self._result(
             State.FOUND,
@@ -235,7 +224,7 @@ class _Visit:
             media=tuple(self._media(status, history)),
         )
 
-    def _absent(self, status: _Raw) -> State:
+    def _absent(self, status: Raw) -> State:
         """What an answer other than the post means."""
         if status.status == 410:
             return State.GONE
@@ -255,14 +244,13 @@ class _Visit:
 
     def _is_tombstone(self) -> bool:
         """Whether the ActivityPub object says that it was deleted (ActivityStreams Tombstone)."""
-        raw = self._try(
-            "activitypub", self._target.url, headers=_ACTIVITY, expected=(200, 404, 410)
-        )
+        address = self._target.base + urlsplit(self._target.url).path
+        raw = self._try("activitypub", address, headers=_ACTIVITY, expected=(200, 404, 410))
         if raw is None or not isinstance(raw.value, dict):
             return False
         return raw.value.get("type") == "Tombstone"
 
-    def _check_author(self, status: _Raw) -> None:
+    def _check_author(self, status: Raw) -> None:
         account = status.value.get("account")
         acct = account.get("acct") if isinstance(account, dict) else None
         asked = self._target.author
@@ -271,7 +259,7 @@ class _Visit:
             if f"{acct}@{host}".lower() != asked.lower():
                 self._gap("status.other-author", status.path, "the URL names another account")
 
-    def _check_replies(self, status: _Raw, context: _Raw) -> None:
+    def _check_replies(self, status: Raw, context: Raw) -> None:
         listed = context.value.get("descendants")
         said = status.value.get("replies_count")
         direct = sum(
@@ -282,80 +270,9 @@ class _Visit:
             detail = f"the platform counts {said} direct replies and shows {direct}"
             self._gap("context.replies-missing", context.path, detail)
 
-    def _derive_texts(self, places: list[tuple[str, _Raw, str]]) -> None:
-        """Posts as plain text: an extraction of our own, in a file that names its sources."""
-        entries: list[dict[str, Any]] = []
-        keys: list[tuple[str, str]] = []
-        for _, raw, at in places:
-            content = read_field(raw.value, raw.path, f"{at}/content")
-            if content is not None and isinstance(content.value, str):
-                source = {"file": raw.path, "pointer": content.source.pointer}
-                entries.append({"source": source, "text": plain_text(content.value)})
-                keys.append((raw.path, at))
-        document = {
-            "schema": "evidence-kit/derived-text/1",
-            "method": "tags removed, character references resolved, paragraphs and breaks as lines",
-            "texts": entries,
-        }
-        path = self._out.write_document("derived-text", document)
-        for index, key in enumerate(keys):
-            place = Place(path, f"/texts/{index}/text")
-            self._texts[key] = Sourced(entries[index]["text"], place)
-
-    def _post(self, role: str, raw: _Raw, at: str) -> Post:
-        names = {
-            "id": "id",
-            "permalink": "url",
-            "author_id": "account/id",
-            "author_handle": "account/acct",
-            "author_name": "account/display_name",
-            "author_url": "account/url",
-            "text_html": "content",
-            "language": "language",
-            "created": "created_at",
-            "edited": "edited_at",
-            "visibility": "visibility",
-            "content_warning": "spoiler_text",
-            "reply_to": "in_reply_to_id",
-            "replies": "replies_count",
-            "reposts": "reblogs_count",
-            "likes": "favourites_count",
-            "media": "media_attachments",
-        }
-        if role == "edit":
-            # A version has no id or counts; its created_at is the time of that version.
-            later = at != "/0"
-            names = {k: v for k, v in names.items() if k not in ("edited", "created")}
-            names["edited" if later else "created"] = "created_at"
-        fields: dict[str, Sourced] = {}
-        for name, pointer in names.items():
-            found = read_field(raw.value, raw.path, f"{at}/{pointer}")
-            if found is None:
-                continue
-            precision = precision_of(found.value) if name in ("created", "edited") else ""
-            fields[name] = Sourced(found.value, found.source, precision)
-        text = self._texts.get((raw.path, at))
-        if text is not None:
-            fields["text"] = text
-        return Post(role, fields)
-
-    def _media(self, status: _Raw, history: _Raw | None) -> Iterator[Media]:
+    def _media(self, status: Raw, history: Raw | None) -> Iterator[Media]:
         """The post's files, those of earlier versions, and the author's picture."""
-        wanted: dict[str, tuple[str | None, str]] = {}
-        versions = [status.value]
-        if history is not None and isinstance(history.value, list):
-            versions += history.value[:MAX_HISTORY]
-        for version in versions:
-            items = version.get("media_attachments") if isinstance(version, dict) else None
-            for item in items if isinstance(items, list) else ():
-                if not isinstance(item, dict):
-                    continue
-                alt = item.get("description")
-                kind = item.get("type")
-                url = item.get("url") or item.get("remote_url")
-                if isinstance(url, str):
-                    shown = alt if isinstance(alt, str) else None
-                    wanted.setdefault(url, (shown, kind if isinstance(kind, str) else ""))
+        wanted = media_urls(status, history)
         account = status.value.get("account")
         avatar = account.get("avatar") if isinstance(account, dict) else None
         if len(wanted) > MAX_MEDIA_FILES:
@@ -386,7 +303,7 @@ class _Visit:
         stored = self._out.finish_media(part, url, answer.headers.get("content-type", ""))
         return Media(stored.path, url, stored.digests.sha256, alt, kind, stored.original_name)
 
-    def _ask(self, what: str, url: str, headers: dict[str, str] | None = None) -> _Raw:
+    def _ask(self, what: str, url: str, headers: dict[str, str] | None = None) -> Raw:
         given = dict(headers or {})
         if base_of(url) == self._target.base:
             given |= self._bearer
@@ -399,7 +316,7 @@ class _Visit:
         url: str,
         headers: dict[str, str] | None = None,
         expected: tuple[int, ...] = (200,),
-    ) -> _Raw | None:
+    ) -> Raw | None:
         """An answer that adds something but that the post does not stand or fall with."""
         try:
             raw = self._ask(what, url, headers)
@@ -416,13 +333,13 @@ class _Visit:
             return None
         return raw
 
-    def _store(self, what: str, answer: Answer) -> _Raw:
+    def _store(self, what: str, answer: Answer) -> Raw:
         kind = answer.headers.get("content-type", "")
         path = self._out.write(what, answer.data, url=answer.url, content_type=kind)
         if answer.decoded:
             detail = f"the server sent it with {answer.decoded} coding; the file is without"
             self._gap("api.decoded", path, detail)
-        return _Raw(path, answer.status, _parse(answer), answer.complete)
+        return Raw(path, answer.status, parse_answer(answer), answer.complete)
 
     def _gap(self, code: str, subject: str, detail: str) -> None:
         self._gaps.append(Gap(code, subject, detail))
@@ -447,25 +364,3 @@ class _Visit:
             token_used=bool(self._bearer),
             token_would_add="" if self._bearer else _LOGIN_WOULD_ADD,
         )
-
-
-def _parse(answer: Answer) -> Any:
-    """The body as JSON, None where it is not, or is not whole."""
-    if not answer.complete:
-        return None
-    try:
-        return loads(answer.data)
-    except JsonError:
-        return None
-
-
-def _is_instance(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and isinstance(value.get("version"), str)
-        and any(isinstance(value.get(key), str) for key in ("domain", "uri"))
-    )
-
-
-def _is_status(value: Any) -> bool:
-    return isinstance(value, dict) and isinstance(value.get("id"), str) and "content" in value
