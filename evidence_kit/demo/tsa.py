@@ -233,7 +233,7 @@ def answer(
     nonce = next((node.raw for node in body if node.tag == der.INTEGER), b"")
     if fault is Fault.REFUSE:
         text = der.encode(der.UTF8_STRING, b"DEMO: not today")
-        return _seq(_seq(der.encode_integer(2), _seq(text), b"\x03\x04\x06\x00\x00\x40"))
+        return _seq(_seq(der.encode_integer(2), _seq(text), b"\x03\x03\x01\x00\x02"))
     if fault is Fault.WRONG_NONCE:
         nonce = der.encode_integer(4711)
     if fault is Fault.WRONG_IMPRINT:
