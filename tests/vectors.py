@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,12 @@ from evidence_kit.core.layout import MANIFEST, SIGNATURE
 from evidence_kit.core.receipt import CustodyMark, Receipt
 from evidence_kit.core.verdict import Verdict
 from evidence_kit.jobs.verify import verify_many
+from evidence_kit.seal import cms, der
 from evidence_kit.seal.anchors import TrustAnchors
+from evidence_kit.seal.cades import signature_value
+from evidence_kit.seal.signer import KeySigner
+from evidence_kit.seal.x509 import load
+from tests import pki
 from tests.bundles import (
     CAPTURE_ID,
     NAME,
@@ -33,6 +39,7 @@ from tests.bundles import (
     response,
     signer,
     trusted,
+    unpack,
 )
 from tests.test_wacz_read import files as wacz_files
 from tests.test_wacz_read import keep, package, warc
@@ -116,12 +123,6 @@ def _post(change: Callable[[dict[str, Any]], object]) -> Callable[[Case], None]:
     return edit
 
 
-def _flip(data: bytes, place: int) -> bytes:
-    changed = bytearray(data)
-    changed[place] ^= 1
-    return bytes(changed)
-
-
 def _other_warc(case: Case) -> None:
     case.files["data/api/exchanges.warc"] = warc().replace(b"waar je woont", b"niet wie je b")
 
@@ -130,8 +131,6 @@ def _swap_signature(files: dict[str, bytes]) -> None:
     """The signature of another bundle by the same signer."""
     other = example()
     other.files["data/web/text.txt"] = b"iets anders"
-    from tests.bundles import unpack
-
     files[SIGNATURE] = unpack(other.seal())[SIGNATURE]
 
 
@@ -197,6 +196,74 @@ def _later_stamp(**values: Any) -> Vector:
     return of_case(_attributes(**values), now=WHEN + timedelta(days=3))
 
 
+def _signature(change: Callable[[bytes], bytes], **options: Any) -> Vector:
+    """The example whose signature file was changed before packing; it has no stamp yet."""
+    return of_case(_attributes(stamp=None, edit_signature=change), **options)
+
+
+def _stamped_with(make: Callable[[bytes], bytes]) -> Vector:
+    """The example with whatever ``make`` gives for a good token in the token's place."""
+
+    def change(p7s: bytes) -> bytes:
+        good = pki.token_over(sha256(signature_value(p7s)).digest(), WHEN + timedelta(seconds=2))
+        kind = der.encode_oid(cms.TIMESTAMP_TOKEN)
+        attribute = der.encode(der.SEQUENCE, kind + der.encode(der.SET, make(good)))
+        return cms.rebuild(p7s, unsigned=[attribute])
+
+    return _signature(change)
+
+
+def _flip_last(data: bytes) -> bytes:
+    return data[:-1] + bytes((data[-1] ^ 1,))
+
+
+def _with_sha1(data: bytes) -> bytes:
+    """The same message naming SHA-1 wherever it named SHA-256."""
+    old, new = der.encode_oid(cms.DIGEST_OIDS["sha256"]), der.encode_oid("1.3.14.3.2.26")
+
+    def walk(node: der.Node) -> bytes:
+        if node.raw == old:
+            return new
+        if node.children:
+            return der.encode(node.tag, b"".join(walk(child) for child in node.children))
+        return node.raw
+
+    return walk(der.parse(data))
+
+
+def _with_stray(data: bytes) -> bytes:
+    """The same message with a certificate that serves no purpose."""
+    held = cms.read(data, max_bytes=len(data)).certificates
+    return cms.rebuild(data, certificates=[*held, pki.certificate("Stray", pki.key_of(number=7))])
+
+
+def _revoked(when: timedelta) -> Vector:
+    """A signer of an authority whose revocation list, in the signature, names the certificate."""
+    chain = pki.chain()
+    serial = load(chain.signer.certificate).serial
+    crl = pki.revocation_list(chain.intermediate_issuer, serial, WHEN + when)
+
+    def change(p7s: bytes) -> bytes:
+        info = der.parse(p7s).children
+        body = [node.raw for node in info[1].children[0].children]
+        body.insert(4, der.encode(0xA1, crl))
+        inner = der.encode(0xA0, der.encode(der.SEQUENCE, b"".join(body)))
+        return pki.stamped(der.encode(der.SEQUENCE, info[0].raw + inner))
+
+    edits = _attributes(stamp=None, sign_with=chain.signer, edit_signature=change)
+    return of_case(edits, anchors=pki.trusting(chain.root), now=WHEN + timedelta(days=3))
+
+
+def _broken_path() -> Vector:
+    """Between the signer and a trusted root stands a certificate that may vouch for nobody."""
+    root_key, middle_key, key = (pki.key_of(number=n) for n in (1, 2, 3))
+    root = pki.certificate("Root", root_key, authority=True)
+    middle = pki.certificate("Middle", middle_key, issuer=pki.Issuer(pki.name_of("Root"), root_key))
+    leaf = pki.certificate("Leaf", key, issuer=pki.Issuer(pki.name_of("Middle"), middle_key))
+    edits = _attributes(sign_with=KeySigner(key, leaf, (middle, root)))
+    return of_case(edits, anchors=pki.trusting(root, by=authority()))
+
+
 VECTORS: dict[str, Vector] = {
     # Container
     "container.ok": _GOOD,
@@ -232,6 +299,11 @@ VECTORS: dict[str, Vector] = {
     "signature.missing": of_forgery(lambda files: files.pop(SIGNATURE)),
     "signature.malformed": of_forgery(_set(SIGNATURE, b"0\0")),
     "signature.wrong-digest": of_forgery(_then(_set("data/web/text.txt", b"anders"), relisted)),
+    "signature.invalid": _signature(
+        lambda p7s: p7s.replace(signature_value(p7s), _flip_last(signature_value(p7s)))
+    ),
+    "signature.weak": _signature(_with_sha1),
+    "signature.unused-material": _signature(_with_stray),
     "signature.not-checked": of_bytes(b"not a bundle"),
     "receipt.ok": with_receipt(),
     "receipt.differs": with_receipt(sha512="0" * 128),
@@ -246,7 +318,17 @@ VECTORS: dict[str, Vector] = {
         _attributes(sign_with=make_signer(start=WHEN + timedelta(days=9)), stamp=None)
     ),
     "signer.wrong-usage": of_case(_attributes(sign_with=make_signer(usages=("key_agreement",)))),
+    "signer.revoked": _revoked(timedelta(days=-2)),
+    "signer.revoked-since": _revoked(timedelta(days=2)),
+    "signer.path-invalid": _broken_path(),
     # Time
+    "timestamp.malformed": _stamped_with(lambda token: b"\x30\x00"),
+    "timestamp.wrong-imprint": _stamped_with(
+        lambda token: pki.token_over(sha256(b"something else").digest())
+    ),
+    "timestamp.invalid": _stamped_with(_flip_last),
+    "timestamp.weak": _stamped_with(_with_sha1),
+    "timestamp.unused-material": _stamped_with(_with_stray),
     "timestamp.ok": _GOOD,
     "timestamp.qualification-unknown": _GOOD,
     "timestamp.missing": of_case(_attributes(stamp=None)),
