@@ -24,6 +24,7 @@ WRAPPER_BYTES = 64 << 10  # distributions' start scripts are under 10 KiB
 ACCEPT_ENCODING = "gzip, deflate, br"
 """What the browser is told to accept: replay tools cannot decode zstd (docs/decisions)."""
 
+_SYSTEM: str = sys.platform  # as plain text: the type checker looks at every branch
 _NAMES = (
     "chromium-headless-shell",
     "chrome-headless-shell",
@@ -202,12 +203,12 @@ def _candidates(environment: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
         found = shutil.which(name, path=environment.get("PATH"))
         if found:
             yield Path(found), "system"
-    if sys.platform == "win32":
+    if _SYSTEM == "win32":
         for variable in ("PROGRAMFILES", "PROGRAMFILES(X86)", "LOCALAPPDATA"):
             if variable in environment:
                 for item in _WINDOWS:
                     yield Path(environment[variable]) / item, "system"
-    elif sys.platform == "darwin":
+    elif _SYSTEM == "darwin":
         for folder in (Path("/Applications"), Path.home() / "Applications"):
             for item in _MACOS:
                 yield folder / item, "system"
@@ -233,9 +234,9 @@ def _download_folder(environment: Mapping[str, str]) -> Path:
     given = environment.get("PLAYWRIGHT_BROWSERS_PATH")
     if given and given != "0":
         return Path(given)
-    if sys.platform == "win32":
+    if _SYSTEM == "win32":
         return Path(environment.get("LOCALAPPDATA", str(Path.home()))) / "ms-playwright"
-    if sys.platform == "darwin":
+    if _SYSTEM == "darwin":
         return Path.home() / "Library" / "Caches" / "ms-playwright"
     cache = environment.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(cache) / "ms-playwright"
@@ -256,7 +257,7 @@ def _is_program(path: Path) -> bool:
 
 def _said_version(path: Path) -> str:
     """What ``--version`` prints; on Windows, where that opens a window, the version folder."""
-    if sys.platform == "win32":
+    if _SYSTEM == "win32":
         folders = [item.name for item in path.parent.iterdir() if _VERSION.fullmatch(item.name)]
         newest = max(folders, key=lambda text: [int(part) for part in text.split(".")], default="")
         return f"{path.stem} {newest}"

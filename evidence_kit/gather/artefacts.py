@@ -1,0 +1,261 @@
+"""Draw the page while it is open: picture, MHTML, DOM, text, accessibility tree, PDF.
+
+The picture comes first, before anything touches the page. Each artefact has its own time limit;
+one that fails is recorded as failed and never stops the others.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+from evidence_kit.core.clock import Clock
+from evidence_kit.core.digests import Digests, digest_bytes
+from evidence_kit.core.errors import BrowserError, StorageError
+from evidence_kit.core.events import EventLog, Progress
+from evidence_kit.gather.aria_tree import render_tree
+from evidence_kit.gather.dom_snapshot import COMPUTED_STYLES, Counts, Snapshot
+from evidence_kit.gather.visit import Visit
+
+TILE = 8_000  # device px; one shot was seen silently corrupted at 100,000
+MAX_HEIGHT = 60_000  # device px over all tiles; beyond it the record says what was left out
+MAX_WIDTH = 8_000  # device px; wider than any real page
+PICTURE_SECONDS = 30.0  # per tile; 500,000 nodes never finish
+MHTML_SECONDS = 30.0
+DOM_SECONDS = 30.0
+ARIA_SECONDS = 20.0
+PDF_SECONDS = 30.0
+FRAMES_SECONDS = 5.0
+MAX_FRAMES = 50  # frames of other origins; pages with advertising have some 20
+
+
+class Kind(StrEnum):
+    """What is drawn."""
+
+    SCREENSHOT = "screenshot"
+    MHTML = "mhtml"
+    DOM = "dom"
+    TEXT = "text"
+    ARIA = "aria"
+    PDF = "pdf"
+
+
+class State(StrEnum):
+    """What became of it."""
+
+    MADE = "made"
+    FAILED = "failed"
+    NOT_APPLICABLE = "not-applicable"
+
+
+@dataclass(frozen=True)
+class ArtefactResult:
+    """One artefact.
+
+    Attributes:
+        name: file name in the folder.
+        why: reason of a failure, or a remark on what was made, such as a cut at the cap.
+        digests: of the bytes as they were written; None without a file.
+        written: UTC; None without a file.
+    """
+
+    kind: Kind
+    name: str
+    state: State
+    why: str = ""
+    digests: Digests | None = None
+    written: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Artefacts:
+    """All results, and what the content check needs from them. The text is unredacted."""
+
+    results: tuple[ArtefactResult, ...]
+    visible_text: str = ""
+    counts: Counts | None = None
+    remarks: tuple[str, ...] = field(default=())
+
+
+class Target(Protocol):
+    """A page or frame that DevTools methods can be called on."""
+
+    def send(
+        self, method: str, params: Mapping[str, Any] | None = None, *, seconds: float
+    ) -> dict[str, Any]:
+        """Call a method; raises BrowserError."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def make_artefacts(
+    visit: Visit, folder: Path, log: EventLog, progress: Progress, clock: Clock = _now
+) -> Artefacts:
+    """Draw everything into ``folder``, which must exist and be empty of these names.
+
+    Raises:
+        StorageError: a file cannot be written.
+    """
+    return _Maker(visit, folder, log, progress, clock).run()
+
+
+class _Maker:
+    def __init__(
+        self, visit: Visit, folder: Path, log: EventLog, progress: Progress, clock: Clock
+    ) -> None:
+        self._visit = visit
+        self._folder = folder
+        self._log = log
+        self._progress = progress
+        self._clock = clock
+        self._results: list[ArtefactResult] = []
+        self._snapshots: list[Snapshot] = []
+        self._remarks: list[str] = []
+
+    def run(self) -> Artefacts:
+        steps: tuple[tuple[Kind, str, Callable[[], None]], ...] = (
+            (Kind.SCREENSHOT, "screenshot.png", self._screenshot),
+            (Kind.MHTML, "page.mhtml", self._mhtml),
+            (Kind.DOM, "dom.txt", self._dom),
+            (Kind.TEXT, "text.txt", self._text),
+            (Kind.ARIA, "aria.yaml", self._aria),
+            (Kind.PDF, "page.pdf", self._pdf),
+        )
+        self._progress.step("drawing the page")
+        for number, (kind, name, make) in enumerate(steps):
+            self._progress.advance(number, len(steps))
+            if self._visit.failure is not None:
+                self._result(kind, name, State.NOT_APPLICABLE, "there was no page to draw")
+                continue
+            try:
+                make()
+            except BrowserError as error:
+                self._result(kind, name, State.FAILED, error.message)
+            except (KeyError, IndexError, TypeError, ValueError) as error:
+                # A page can break the browser's answer, but not the other artefacts.
+                self._result(
+                    kind, name, State.FAILED, f"unusable answer: {type(error).__name__} {error}"
+                )
+        self._progress.advance(len(steps), len(steps))
+        return Artefacts(
+            tuple(self._results),
+            "".join(item.text() for item in self._snapshots),
+            self._snapshots[0].counts() if self._snapshots else None,
+            tuple(self._remarks),
+        )
+
+    def _result(self, kind: Kind, name: str, state: State, why: str) -> None:
+        self._results.append(ArtefactResult(kind, name, state, why))
+        self._log.log("artefact", kind=kind.value, file=name, state=state.value, why=why)
+
+    def _write(self, kind: Kind, name: str, data: bytes, why: str = "") -> None:
+        """Digest first, then write: what is recorded is what was drawn."""
+        digests, path = digest_bytes(data), self._folder / name
+        try:
+            with path.open("xb") as stream:
+                stream.write(data)
+        except OSError as error:
+            raise StorageError(f"cannot write {path}: {error.strerror}") from error
+        result = ArtefactResult(kind, name, State.MADE, why, digests, self._clock())
+        self._results.append(result)
+        self._log.log(
+            "artefact", kind=kind.value, file=name, state="made", sha256=digests.sha256, why=why
+        )
+
+    def _screenshot(self) -> None:
+        """Tiles from the top, each a PNG of its own; the first file is enough for most pages."""
+        metrics = self._visit.send("Page.getLayoutMetrics", seconds=PICTURE_SECONDS)
+        size, scale = metrics["cssContentSize"], self._visit.scale
+        width = min(math.ceil(size["width"]), int(MAX_WIDTH / scale))
+        height = max(math.ceil(size["height"]), 1)
+        drawn = min(height, int(MAX_HEIGHT / scale))
+        remark = "" if drawn == height else f"cut at {drawn} of {height} CSS pixels"
+        step = int(TILE / scale)
+        for number, top in enumerate(range(0, drawn, step), 1):
+            clip = {
+                "x": 0,
+                "y": top,
+                "width": width,
+                "height": min(step, drawn - top),
+                "scale": 1,
+            }
+            name = "screenshot.png" if number == 1 else f"screenshot-{number:03}.png"
+            answer = self._visit.send(
+                "Page.captureScreenshot",
+                {"format": "png", "clip": clip, "captureBeyondViewport": True},
+                seconds=PICTURE_SECONDS,
+            )
+            part = f"from CSS pixel {top} down" if drawn > step else ""
+            why = "; ".join(item for item in (part, remark) if item)
+            self._write(Kind.SCREENSHOT, name, base64.b64decode(answer["data"]), why)
+
+    def _mhtml(self) -> None:
+        answer = self._visit.send(
+            "Page.captureSnapshot", {"format": "mhtml"}, seconds=MHTML_SECONDS
+        )
+        self._write(Kind.MHTML, "page.mhtml", answer["data"].encode("utf-8"))
+
+    def _targets(self) -> Iterator[tuple[str, Target]]:
+        yield self._visit.url, self._visit
+        frames = self._visit.frame_sessions(seconds=FRAMES_SECONDS)
+        if len(frames) > MAX_FRAMES:
+            self._remarks.append(f"{len(frames) - MAX_FRAMES} frames were left out of the DOM")
+        yield from frames[:MAX_FRAMES]
+
+    def _dom(self) -> None:
+        params = {"computedStyles": list(COMPUTED_STYLES), "includeDOMRects": False}
+        failed = 0
+        for number, (_, target) in enumerate(self._targets()):
+            try:
+                answer = target.send("DOMSnapshot.captureSnapshot", params, seconds=DOM_SECONDS)
+            except BrowserError:
+                if number == 0:
+                    raise
+                failed += 1  # a frame that went away; the page itself is what matters
+                continue
+            self._snapshots.append(Snapshot(answer))
+        text = "".join(item.html() for item in self._snapshots)
+        why = f"{failed} frames could not be read" if failed else ""
+        self._write(Kind.DOM, "dom.txt", text.encode("utf-8", "replace"), why)
+
+    def _text(self) -> None:
+        if not self._snapshots:
+            self._result(Kind.TEXT, "text.txt", State.FAILED, "there is no DOM to read it from")
+            return
+        text = "".join(item.text() for item in self._snapshots)
+        self._write(Kind.TEXT, "text.txt", text.encode("utf-8", "replace"))
+
+    def _aria(self) -> None:
+        parts, failed = [], 0
+        for number, (url, target) in enumerate(self._targets()):
+            try:
+                answer = target.send("Accessibility.getFullAXTree", seconds=ARIA_SECONDS)
+            except BrowserError:
+                if number == 0:
+                    raise
+                failed += 1
+                continue
+            parts.append(render_tree(answer["nodes"], url))
+        why = f"{failed} frames could not be read" if failed else ""
+        self._write(Kind.ARIA, "aria.yaml", "".join(parts).encode("utf-8", "replace"), why)
+
+    def _pdf(self) -> None:
+        if not self._visit.headless:
+            self._result(
+                Kind.PDF, "page.pdf", State.NOT_APPLICABLE, "a browser with a window makes no PDF"
+            )
+            return
+        answer = self._visit.send(
+            "Page.printToPDF",
+            {"printBackground": True, "preferCSSPageSize": True},
+            seconds=PDF_SECONDS,
+        )
+        self._write(Kind.PDF, "page.pdf", base64.b64decode(answer["data"]))

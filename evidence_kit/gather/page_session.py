@@ -1,0 +1,345 @@
+"""The browser of one visit: started, watched, its dialogs and pop-ups answered, ended for sure.
+
+Everything here runs on the driver's event loop, except :meth:`PageSession.kill`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable
+from importlib.metadata import version as package_version
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from playwright.async_api import BrowserContext, CDPSession, Dialog, Download, Page, Playwright
+from playwright.async_api import Error as PlaywrightError
+
+from evidence_kit.core.clock import Clock
+from evidence_kit.core.errors import BrowserError
+from evidence_kit.core.events import EventLog
+from evidence_kit.gather.cdp_watch import CdpWatch, Navigation, Seen
+from evidence_kit.gather.chromium import (
+    ACCEPT_ENCODING,
+    BrowserFound,
+    is_root,
+    running_binary,
+    running_command_line,
+)
+from evidence_kit.gather.driver import Driver
+from evidence_kit.gather.page_types import BrowserFacts, PageEvent, PageOptions
+from evidence_kit.gather.visit import Visit
+
+MAX_EVENTS = 500  # kept one by one; a page that opens dialogs for ever is only counted
+MAX_DETAIL = 300  # characters of a dialog's text or a download's name
+STOP_SECONDS = 5.0  # a browser that does not close by then is killed
+
+QUIET_FLAGS = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-domain-reliability",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+    "--no-pings",
+)
+"""Keep the browser from contacting anybody by itself, and from QUIC, which the NetLog does not
+show in the clear."""
+
+
+def launch_flags(proxy_port: int, netlog: Path | None) -> tuple[str, ...]:
+    """The flags that this program adds to the driver's own.
+
+    All connections go to the guard, loopback included; the browser may not resolve names itself
+    (https://www.chromium.org/developers/design-documents/network-stack/socks-proxy/) and WebRTC
+    may not go round the proxy. A headless shell opens no further windows at all: closing one that
+    has opened was seen to leave frames of other origins in the first page unloaded for good.
+    """
+    flags = (
+        *QUIET_FLAGS,
+        "--block-new-web-contents",
+        f"--proxy-server=socks5://127.0.0.1:{proxy_port}",
+        "--proxy-bypass-list=<-loopback>",
+        "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+        "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    )
+    if netlog is None:
+        return flags
+    return (*flags, f"--log-net-log={netlog}", "--net-log-capture-mode=Everything")
+
+
+class PageSession:
+    """One browser process with one page.
+
+    Args:
+        browser: what to start.
+        options: how to look at the page.
+        proxy_port: where the guard listens.
+        netlog: where the browser logs to; None for none.
+        clock: source of times.
+        log: gets each event.
+    """
+
+    def __init__(
+        self,
+        browser: BrowserFound,
+        options: PageOptions,
+        *,
+        proxy_port: int,
+        netlog: Path | None,
+        clock: Clock,
+        log: EventLog,
+    ) -> None:
+        self._browser = browser
+        self._options = options
+        self._flags = launch_flags(proxy_port, netlog)
+        self._private = tuple(str(path) for path in (netlog,) if path)
+        self._clock = clock
+        self._log = log
+        self._context: BrowserContext | None = None
+        self._page: Page | None = None
+        self._session: CDPSession | None = None
+        self._pid: int | None = None
+        self._version: dict[str, Any] = {}
+        self._command_line: tuple[str, ...] = ()
+        self.binary = browser.binary
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._halted = False
+        self._uncounted = 0
+        self.sandbox = not is_root()
+        self.watch: CdpWatch | None = None
+        self.events: list[PageEvent] = []
+        self.out_of_time = False
+
+    @property
+    def product(self) -> str:
+        """Name and version as the running browser says, ``HeadlessChrome/131.0.6778.85``."""
+        return str(self._version.get("product", ""))
+
+    @property
+    def seen(self) -> list[Seen]:
+        """Every hop that DevTools reported."""
+        return self.watch.seen if self.watch else []
+
+    @property
+    def documents(self) -> list[Seen]:
+        """Hops of the main frame's documents."""
+        return self.watch.documents() if self.watch else []
+
+    @property
+    def navigations(self) -> list[Navigation]:
+        """Documents that the main frame showed."""
+        return self.watch.navigations if self.watch else []
+
+    async def open(
+        self,
+        playwright: Playwright,
+        profile: Path,
+        *,
+        on_finished: Callable[[Seen], None] | None,
+        buffer: int,
+    ) -> None:
+        """Start the browser on a fresh profile and attach to it.
+
+        Raises:
+            playwright.async_api.Error: it does not start.
+        """
+        options = self._options
+        self._private += (str(profile),)
+        self._context = await playwright.chromium.launch_persistent_context(
+            str(profile),
+            executable_path=str(self._browser.path),
+            headless=options.headless,
+            chromium_sandbox=self.sandbox,
+            args=list(self._flags),
+            locale=options.locale,
+            timezone_id=options.time_zone,
+            viewport={"width": options.width, "height": options.height},
+            device_scale_factor=options.scale,
+            color_scheme=cast(Literal["light", "dark"], options.color_scheme),
+            reduced_motion="reduce" if options.reduced_motion else "no-preference",
+            user_agent=options.user_agent or None,
+            # Said to the driver too: it reaches workers before the watch does.
+            extra_http_headers={"Accept-Encoding": ACCEPT_ENCODING},
+            accept_downloads=False,
+            # Ctrl-C is this program's to handle: what was recorded is still kept.
+            handle_sigint=False,
+            handle_sigterm=False,
+            handle_sighup=False,
+        )
+        self._page = self._context.pages[0]
+        self._session = await self._context.new_cdp_session(self._page)
+        self._version = await self._session.send("Browser.getVersion")
+        frames = await self._session.send("Page.getFrameTree")
+        await self._attach(frames["frameTree"]["frame"]["id"], on_finished, buffer)
+        self._answer(self._context, self._page)
+        self._timer = asyncio.get_running_loop().call_later(options.max_seconds, self._too_long)
+
+    async def navigate(self, url: str) -> str:
+        """Go there; returns once a document begins to arrive.
+
+        Returns:
+            The browser's network error name, empty when there was none.
+        """
+        if self._session is None:
+            raise BrowserError("the browser is not running")
+        answer = await self._session.send("Page.navigate", {"url": url})
+        return str(answer.get("errorText", ""))
+
+    def visit(self, driver: Driver) -> Visit:
+        """The page as callers may use it."""
+        if self._context is None or self._page is None or self._session is None:
+            raise BrowserError("the browser is not running")
+        if self.watch is None:
+            raise BrowserError("the browser cannot be watched")
+        return Visit(
+            driver,
+            self._context,
+            self._page,
+            self._session,
+            self.watch,
+            headless=self._options.headless,
+            scale=self._options.scale,
+        )
+
+    async def close(self) -> None:
+        """End the browser in the ordinary way, so that it finishes its log."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._context is not None:
+            await self._context.close()
+        for task in self._tasks:
+            task.cancel()
+        if self._uncounted:
+            self._log.log("page-events-not-listed", count=self._uncounted)
+
+    def kill(self) -> None:
+        """End the browser's main process; its children and a start script end with it."""
+        if self._pid is None:
+            return
+        with contextlib.suppress(OSError):  # it is gone already
+            os.kill(self._pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+
+    def facts(self, sha256: str) -> BrowserFacts:
+        """The browser as it ran.
+
+        Args:
+            sha256: of the program that ``BrowserFound.binary`` names.
+        """
+        return BrowserFacts(
+            product=self.product or self._browser.product,
+            version=self.product.rpartition("/")[2] or self._browser.version,
+            revision=str(self._version.get("revision", "")),
+            path=str(self._browser.path),
+            binary=str(self.binary),
+            sha256=sha256,
+            driver=f"playwright {package_version('playwright')}",
+            flags=tuple(self._public(flag) for flag in self._command_line or self._flags),
+            headless=self._options.headless,
+            sandbox=self.sandbox,
+            user_agent=self._sent_user_agent(),
+            accept_encoding=ACCEPT_ENCODING,
+            options=self._options,
+        )
+
+    async def _attach(
+        self, main_frame: str, on_finished: Callable[[Seen], None] | None, buffer: int
+    ) -> None:
+        browser = self._context.browser if self._context else None
+        if browser is None:
+            raise PlaywrightError("the driver gives no access to the browser")
+        session = await browser.new_browser_cdp_session()
+        with contextlib.suppress(PlaywrightError):  # only needed to kill it and to name it
+            answer = await session.send("SystemInfo.getProcessInfo")
+            pids = [item["id"] for item in answer["processInfo"] if item["type"] == "browser"]
+            self._pid = int(pids[0])
+            self.binary = running_binary(self._pid) or self.binary
+            self._command_line = running_command_line(self._pid)[1:]
+        self.watch = CdpWatch(
+            session, accept_encoding=ACCEPT_ENCODING, on_finished=on_finished, buffer=buffer
+        )
+        self.watch.on_navigation = self._navigated
+        self.watch.on_window = lambda url: self._event("pop-up-asked-for", url)
+        await self.watch.start(main_frame)
+
+    def _answer(self, context: BrowserContext, page: Page) -> None:
+        """Dialogs, pop-ups and downloads must neither block nor leave anything."""
+        self._guard_page(page)
+        page.on("crash", lambda _: self._event("page-crashed", page.url))
+        context.on("page", self._pop_up)
+
+    def _guard_page(self, page: Page) -> None:
+        page.on("dialog", lambda dialog: self._spawn(self._dialog(dialog)))
+        page.on("download", lambda item: self._download(item))
+
+    def _pop_up(self, page: Page) -> None:
+        self._guard_page(page)
+        self._event("pop-up-closed", page.url)
+        self._spawn(page.close())
+
+    async def _dialog(self, dialog: Dialog) -> None:
+        self._event("dialog-dismissed", f"{dialog.type}: {dialog.message}")
+        await dialog.dismiss()
+
+    def _download(self, item: Download) -> None:
+        self._event("download-denied", f"{item.suggested_filename} from {item.url}")
+
+    def _navigated(self) -> None:
+        """Stop a page that goes from one document to the next without end."""
+        if self._halted or len(self.navigations) <= self._options.max_navigations:
+            return
+        self._halted = True
+        self._event("navigation-limit", self.navigations[-1].url)
+        self._spawn(self._halt())
+
+    async def _halt(self) -> None:
+        if self._session is not None:
+            await self._session.send("Emulation.setScriptExecutionDisabled", {"value": True})
+            await self._session.send("Page.stopLoading")
+
+    def _too_long(self) -> None:
+        self.out_of_time = True
+        self._event("time-limit", f"{self._options.max_seconds:g} seconds")
+        self._spawn(self._stop())
+
+    async def _stop(self) -> None:
+        if self._context is None:
+            return
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await self._context.close()
+        except TimeoutError:
+            self.kill()
+
+    def _spawn(self, work: Any) -> None:
+        task: asyncio.Task[None] = asyncio.ensure_future(self._tolerant(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    @staticmethod
+    async def _tolerant(work: Any) -> None:
+        with contextlib.suppress(PlaywrightError):  # the page or browser is gone: so is the matter
+            await work
+
+    def _event(self, name: str, detail: str) -> None:
+        if len(self.events) >= MAX_EVENTS:
+            self._uncounted += 1
+            return
+        self.events.append(PageEvent(self._clock(), name, detail[:MAX_DETAIL]))
+        self._log.log("page-event", name=name)
+
+    def _public(self, flag: str) -> str:
+        """A flag without the paths of the private work folder."""
+        for path in self._private:
+            flag = flag.replace(path, "(work folder)")
+        return flag
+
+    def _sent_user_agent(self) -> str:
+        for hop in self.documents:
+            for name, value in hop.request_headers.items():
+                if name.lower() == "user-agent":
+                    return value
+        return self._options.user_agent or str(self._version.get("userAgent", ""))

@@ -1,0 +1,385 @@
+"""Record one page visit: a fresh browser, its NetLog, DevTools beside it, limits around it."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from playwright.async_api import Error as PlaywrightError
+
+from evidence_kit.core.clock import Clock
+from evidence_kit.core.errors import BrowserError, InputError
+from evidence_kit.core.events import EventLog, Progress
+from evidence_kit.core.exchange import Exchange
+from evidence_kit.gather.cdp_exchanges import BODY_BUFFER, BodyKeeper, exchanges_from
+from evidence_kit.gather.cdp_watch import Seen
+from evidence_kit.gather.chromium import BrowserFound
+from evidence_kit.gather.cross_check import CrossCheck, Recorded, cross_check
+from evidence_kit.gather.driver import Driver, first_line
+from evidence_kit.gather.egress import Contact, Guard, normal_host
+from evidence_kit.gather.netlog_pipe import NetLogPipe
+from evidence_kit.gather.page_session import PageSession
+from evidence_kit.gather.page_types import (
+    Limit,
+    Method,
+    PageOptions,
+    PageRecording,
+    Redirect,
+)
+from evidence_kit.gather.visit import Failure, Quiet, Visit
+from evidence_kit.seal.netlog import NetLogReader, Recording
+
+LAUNCH_SECONDS = 60.0  # 0.3 s normally; minutes under a virus scanner are not worth waiting for
+NAVIGATE_SECONDS = 60.0  # DNS, TLS and the first byte of a slow but living server
+CLOSE_SECONDS = 15.0  # closing takes 0.1 s; a browser that hangs is killed
+MAX_TITLE = 1000  # characters; a title is a label, not a payload
+
+_EMPTY = CrossCheck(0, (), ())
+
+T = TypeVar("T")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def record_page(
+    url: str,
+    *,
+    browser: BrowserFound,
+    options: PageOptions,
+    guard: Guard,
+    work: Path,
+    log: EventLog,
+    progress: Progress,
+    visit: Callable[[Visit], T],
+    driver: Driver | None = None,
+    method: Method = Method.NETLOG,
+    clock: Clock = _now,
+    fifo: bool | None = None,
+) -> PageRecording[T]:
+    """Open ``url`` in a fresh browser, let ``visit`` draw it, and give back what passed.
+
+    ``visit`` runs in the calling thread once the page is quiet, also when the main document
+    failed (``Visit.failure`` is set then). A browser that crashes, hangs or is killed ends the
+    visit; what was recorded until then is given back.
+
+    Args:
+        url: ``http`` or ``https``.
+        browser: what to start.
+        options: how to look at the page.
+        guard: the running egress guard that all traffic goes through.
+        work: private folder; exchanges go to ``work/wire``.
+        log: gets each step and event.
+        progress: gets what is being waited for.
+        visit: what to do with the page while it is open.
+        driver: a driver started earlier; otherwise one is started for this visit.
+        method: NetLog, or the DevTools fallback.
+        clock: source of times.
+        fifo: see :class:`~evidence_kit.gather.netlog_pipe.NetLogPipe`.
+
+    Raises:
+        InputError: not a web address.
+        BrowserError: the browser could not be started.
+        CaptureError: the recording could not be written or read.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise InputError(
+            f"{url} is not a web address", hint="it must begin with https:// or http://"
+        )
+    with contextlib.ExitStack() as stack:
+        if driver is None:
+            driver = stack.enter_context(Driver())
+        hashing = stack.enter_context(ThreadPoolExecutor(max_workers=1))
+        digest = hashing.submit(browser.sha256)
+        wire = work / "wire"
+        wire.mkdir(mode=0o700, parents=True, exist_ok=True)
+        profile = work / "profile"
+        stack.callback(shutil.rmtree, profile, ignore_errors=True)
+        job = _Job(url, browser, options, guard, log, progress, driver, method, clock)
+        return job.run(wire, profile, visit, digest, fifo=fifo)
+
+
+class _Job:
+    """One call of :func:`record_page`."""
+
+    def __init__(
+        self,
+        url: str,
+        browser: BrowserFound,
+        options: PageOptions,
+        guard: Guard,
+        log: EventLog,
+        progress: Progress,
+        driver: Driver,
+        method: Method,
+        clock: Clock,
+    ) -> None:
+        self.url = url
+        self.options = options
+        self.guard = guard
+        self.log = log
+        self.progress = progress
+        self.driver = driver
+        self.method = method
+        self.clock = clock
+        self.browser = browser
+        self.problems: list[str] = []
+        self.failure: Failure | None = None
+        self.quiet: Quiet | None = None
+        self.final_url: str | None = None
+        self.title: str | None = None
+
+    def run(
+        self,
+        wire: Path,
+        profile: Path,
+        visit: Callable[[Visit], T],
+        digest: Future[str],
+        *,
+        fifo: bool | None,
+    ) -> PageRecording[T]:
+        started = self.clock()
+        reader = NetLogReader(wire)
+        pipe = NetLogPipe(wire.parent, reader, fifo=fifo) if self.method is Method.NETLOG else None
+        keeper = None if pipe is not None else BodyKeeper(wire)
+        session = PageSession(
+            self.browser,
+            self.options,
+            proxy_port=self.guard.port,
+            netlog=pipe.path if pipe else None,
+            clock=self.clock,
+            log=self.log,
+        )
+        self.progress.step("starting the browser")
+        if pipe is not None:
+            pipe.start()
+        visited: T | None = None
+        try:
+            self._open(session, profile, keeper)
+            visited = self._visit(session, visit)
+        finally:
+            self._close(session, keeper)
+            lines = self._read_rest(pipe)
+        recording, check = self._exchanges(session, reader, lines, wire, keeper)
+        facts = session.facts(self._sha256(session, digest))
+        return PageRecording(
+            recording=recording,
+            method=self.method,
+            cross_check=check,
+            requested_url=self.url,
+            redirects=_redirects(session.documents),
+            final_url=self.final_url,
+            status=_last_status(session.documents),
+            title=self.title,
+            failure=self.failure,
+            user_agent=facts.user_agent,
+            browser=facts,
+            events=tuple(session.events),
+            navigations=tuple(item.url for item in session.navigations),
+            limits=self._limits(session),
+            quiet=self.quiet,
+            started=started,
+            ended=self.clock(),
+            visited=visited,
+            problems=tuple(self.problems),
+        )
+
+    def _open(self, session: PageSession, profile: Path, keeper: BodyKeeper | None) -> None:
+        try:
+            self.driver.call(
+                session.open(
+                    self.driver.playwright,
+                    profile,
+                    on_finished=keeper.keep if keeper else None,
+                    buffer=BODY_BUFFER if keeper else 0,
+                ),
+                seconds=LAUNCH_SECONDS,
+            )
+        except (PlaywrightError, TimeoutError) as error:
+            text = str(error)
+            hint = "run 'evidence-kit doctor'"
+            if "sandbox" in text.lower() and "No usable sandbox" in text:
+                hint = (
+                    "the browser's sandbox needs unprivileged user namespaces "
+                    "(on Debian: sysctl kernel.unprivileged_userns_clone=1), or another browser"
+                )
+            raise BrowserError(
+                f"the browser {self.browser.path} did not start: {first_line(error)}", hint=hint
+            ) from error
+        if keeper is not None and session.watch is not None:
+            keeper.follow(session.watch)
+        self.log.log("browser-started", product=session.product, sandbox=session.sandbox)
+
+    def _visit(self, session: PageSession, visit: Callable[[Visit], T]) -> T | None:
+        """Load, wait, hand over; a browser that goes away ends this, not the capture."""
+        page = session.visit(self.driver)
+        try:
+            self.progress.step("loading the page")
+            self.failure = self._navigate(session)
+            page.failure = self.failure
+            self.quiet = page.wait_quiet(self.options.quiet_seconds, self.options.load_seconds)
+            self.log.log("page-loaded", wait=self.quiet.reason, busy=self.quiet.busy)
+            self._look(page)
+            result = visit(page)
+            self._look(page)
+            return result
+        except BrowserError as error:
+            self.problems.append(f"the visit was cut short: {error.message}")
+            self.log.log("visit-cut-short", why=error.message)
+            return None
+
+    def _navigate(self, session: PageSession) -> Failure | None:
+        try:
+            text = self.driver.call(session.navigate(self.url), seconds=NAVIGATE_SECONDS)
+        except TimeoutError:
+            return Failure("TIMED_OUT", f"no answer within {NAVIGATE_SECONDS:.0f} seconds")
+        except PlaywrightError as error:
+            raise BrowserError(f"loading the page: {first_line(error)}") from error
+        name = text.removeprefix("net::")
+        if not name:
+            return None
+        if name == "ERR_HTTP_RESPONSE_CODE_FAILURE" and _last_status(session.documents):
+            return None  # an error status with an empty body: the status says it
+        failure = self._explain(name, session)
+        self.log.log("page-failed", name=failure.name, detail=failure.detail)
+        return failure
+
+    def _explain(self, name: str, session: PageSession) -> Failure:
+        """Behind the guard the browser sees only that the relay failed; the guard knows why."""
+        documents = session.documents
+        parts = urlsplit(documents[-1].url if documents else self.url)
+        if name in ("ERR_SOCKS_CONNECTION_FAILED", "ERR_SOCKS_CONNECTION_HOST_UNREACHABLE"):
+            port = parts.port or (443 if parts.scheme == "https" else 80)
+            contact = _newest(self.guard.contacts, parts.hostname or "", port)
+            if contact is not None and contact.refused:
+                return Failure(
+                    "ADDRESS_REFUSED",
+                    f"{contact.host} port {contact.port} is at {', '.join(contact.addresses)}: "
+                    f"{contact.refused}",
+                )
+            if contact is not None and contact.error == "name-not-resolved":
+                return Failure("ERR_NAME_NOT_RESOLVED", f"{contact.host} has no address")
+            if contact is not None and contact.error == "connection-failed":
+                return Failure(
+                    "ERR_CONNECTION_FAILED",
+                    f"no connection to {contact.host} port {contact.port} "
+                    f"at {', '.join(contact.addresses)}",
+                )
+        if any(item.name == "download-denied" for item in session.events):
+            return Failure("DOWNLOAD", "the address offers a file, not a page")
+        return Failure(name, f"the browser reported {name} for {parts.hostname}")
+
+    def _look(self, page: Visit) -> None:
+        """Title and address as the browser itself holds them; nothing runs inside the page."""
+        info = page.send("Target.getTargetInfo", seconds=CLOSE_SECONDS).get("targetInfo", {})
+        if self.failure is None:
+            self.title = str(info.get("title", ""))[:MAX_TITLE]
+            self.final_url = str(info.get("url", "")) or None
+
+    def _close(self, session: PageSession, keeper: BodyKeeper | None) -> None:
+        if keeper is not None:
+            with contextlib.suppress(TimeoutError, PlaywrightError):
+                self.driver.call(keeper.settle(CLOSE_SECONDS), seconds=CLOSE_SECONDS + 1)
+        try:
+            self.driver.call(session.close(), seconds=CLOSE_SECONDS)
+        except (TimeoutError, PlaywrightError) as error:
+            self.problems.append(f"the browser had to be killed: {first_line(error)}")
+            session.kill()
+
+    def _read_rest(self, pipe: NetLogPipe | None) -> int:
+        if pipe is None:
+            return 0
+        self.progress.step("reading the network log")
+        return pipe.finish()
+
+    def _exchanges(
+        self,
+        session: PageSession,
+        reader: NetLogReader,
+        lines: int,
+        wire: Path,
+        keeper: BodyKeeper | None,
+    ) -> tuple[Recording, CrossCheck]:
+        recording = reader.finish()
+        seen = session.seen
+        if self.method is Method.NETLOG:
+            answered = any(hop.status is not None and not hop.from_cache for hop in seen)
+            if recording.exchanges or recording.failed or not answered:
+                everything: tuple[Recorded, ...] = (
+                    *recording.exchanges,
+                    *recording.failed,
+                    *recording.cached,
+                )
+                return recording, cross_check(everything, seen)
+            self.problems.append(
+                f"the network log held {lines} lines but no exchange; DevTools events are used"
+            )
+            self.method = Method.CDP
+        exchanges = exchanges_from(seen, wire, keeper)
+        self.log.log("recorder-fallback", exchanges=len(exchanges))
+        return _fallback(recording, exchanges), _EMPTY
+
+    def _sha256(self, session: PageSession, digest: Future[str]) -> str:
+        """Of the program that ran; another than expected is hashed now, and said."""
+        if session.binary == self.browser.binary:
+            return digest.result()
+        self.problems.append(f"the browser that ran is {session.binary}")
+        return replace(self.browser, binary=session.binary).sha256()
+
+    def _limits(self, session: PageSession) -> tuple[Limit, ...]:
+        options = self.options
+        waited_out = self.quiet is not None and self.quiet.reason == "time"
+        return (
+            Limit("load-seconds", f"{options.load_seconds:g}", reached=waited_out),
+            Limit("visit-seconds", f"{options.max_seconds:g}", reached=session.out_of_time),
+            Limit(
+                "navigations",
+                str(options.max_navigations),
+                reached=len(session.navigations) > options.max_navigations,
+            ),
+        )
+
+
+def _fallback(recording: Recording, exchanges: tuple[Exchange, ...]) -> Recording:
+    """The NetLog's empty recording with the DevTools exchanges in it."""
+    return replace(
+        recording,
+        exchanges=tuple(item for item in exchanges if item.response is not None),
+        failed=tuple(item for item in exchanges if item.response is None),
+    )
+
+
+def _redirects(documents: list[Seen]) -> tuple[Redirect, ...]:
+    return tuple(
+        Redirect(hop.url, hop.status, _header(hop, "location"))
+        for hop in documents
+        if hop.redirected
+    )
+
+
+def _last_status(documents: list[Seen]) -> int | None:
+    return documents[-1].status if documents else None
+
+
+def _header(hop: Seen, wanted: str) -> str:
+    for name, value in hop.response_headers.items():
+        if name.lower() == wanted:
+            return value
+    return ""
+
+
+def _newest(contacts: tuple[Contact, ...], host: str, port: int) -> Contact | None:
+    wanted = normal_host(host)
+    for contact in reversed(contacts):
+        if contact.port == port and normal_host(contact.host) == wanted:
+            return contact
+    return None

@@ -1,0 +1,148 @@
+"""What may be done with a page while it is open: calls with a time limit each, nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from playwright.async_api import BrowserContext, CDPSession, Page
+from playwright.async_api import Error as PlaywrightError
+
+from evidence_kit.core.errors import BrowserError
+from evidence_kit.gather.cdp_watch import CdpWatch
+from evidence_kit.gather.driver import Driver, first_line
+
+T = TypeVar("T")
+
+POLL_SECONDS = 0.05  # how often idleness is looked at; far below any quiet time
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why the main document could not be had: the browser's or the guard's own name for it."""
+
+    name: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Quiet:
+    """How the wait for a quiet page ended: ``quiet`` or ``time``; seconds waited."""
+
+    reason: str
+    waited: float
+    busy: int
+
+
+class Visit:
+    """A page that is open. Methods may be called from the thread that asked for the visit.
+
+    Attributes:
+        failure: set when the main document could not be had; there is no page to draw then.
+        headless: whether the browser has no window (PDF needs that).
+        scale: device pixels per CSS pixel.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        context: BrowserContext,
+        page: Page,
+        session: CDPSession,
+        watch: CdpWatch,
+        *,
+        headless: bool,
+        scale: float,
+    ) -> None:
+        self._driver = driver
+        self._context = context
+        self._page = page
+        self._session = session
+        self._watch = watch
+        self.headless = headless
+        self.scale = scale
+        self.failure: Failure | None = None
+
+    def send(
+        self, method: str, params: Mapping[str, Any] | None = None, *, seconds: float
+    ) -> dict[str, Any]:
+        """Call a DevTools method of the page.
+
+        Raises:
+            BrowserError: no answer in ``seconds``, an error, or the browser is gone.
+        """
+        return self._call(method, self._session.send(method, dict(params or {})), seconds)
+
+    def frame_sessions(self, *, seconds: float) -> list[tuple[str, FrameSession]]:
+        """Frames that run in another process, as (URL, session); the rest is in the page's own.
+
+        Raises:
+            BrowserError: the browser is gone.
+        """
+        return self._call("frames", self._frames(), seconds)
+
+    @property
+    def url(self) -> str:
+        """Where the main frame is now."""
+        return str(self._page.url)
+
+    def wait_quiet(self, quiet: float, limit: float) -> Quiet:
+        """Wait until nothing has been loading for ``quiet`` seconds, ``limit`` seconds at most.
+
+        Raises:
+            BrowserError: the browser is gone.
+        """
+        return self._call("wait", self._quiet(quiet, limit), limit + 10.0)
+
+    async def _quiet(self, quiet: float, limit: float) -> Quiet:
+        start = time.monotonic()
+        while True:
+            now = time.monotonic()
+            busy = self._watch.busy()
+            if not busy and now - max(self._watch.last_activity, start) >= quiet:
+                return Quiet("quiet", now - start, 0)
+            if now - start >= limit:
+                return Quiet("time", now - start, busy)
+            if self._page.is_closed():
+                raise BrowserError("the page was closed while it loaded")
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _frames(self) -> list[tuple[str, FrameSession]]:
+        found = []
+        for frame in self._page.frames:
+            if frame is self._page.main_frame or frame.is_detached():
+                continue
+            try:
+                session = await self._context.new_cdp_session(frame)
+            except PlaywrightError:  # in the page's own process: its snapshot has it
+                continue
+            found.append((str(frame.url), FrameSession(self, session)))
+        return found
+
+    def _call(self, what: str, work: Coroutine[Any, Any, T], seconds: float) -> T:
+        try:
+            return self._driver.call(work, seconds=seconds)
+        except TimeoutError as error:
+            raise BrowserError(f"{what}: {error}") from error
+        except PlaywrightError as error:
+            raise BrowserError(f"{what}: {first_line(error)}") from error
+
+
+class FrameSession:
+    """DevTools session of a frame in another process."""
+
+    def __init__(self, visit: Visit, session: CDPSession) -> None:
+        self._visit = visit
+        self._session = session
+
+    def send(
+        self, method: str, params: Mapping[str, Any] | None = None, *, seconds: float
+    ) -> dict[str, Any]:
+        """As :meth:`Visit.send`."""
+        result: dict[str, Any] = self._visit._call(
+            method, self._session.send(method, dict(params or {})), seconds
+        )
+        return result
