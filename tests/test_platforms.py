@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evidence_kit.core.errors import StorageError
 from evidence_kit.core.events import Silent
 from evidence_kit.demo.site import DemoSite
 from evidence_kit.platforms.base import (
@@ -250,3 +251,10 @@ def test_raw_answers_are_stored_as_they_came(tmp_path: Path) -> None:
     assert (tmp_path / "data/api/0001-status-meer.json").read_bytes() == body
     assert out.write("context", b"<html>") == "data/api/0002-context.txt"
     assert out.write("context", b"\xff\xfe") == "data/api/0003-context.bin"
+
+
+def test_an_answer_never_replaces_a_file(tmp_path: Path) -> None:
+    ApiFolder(tmp_path).write("status", b"{}")
+    with pytest.raises(StorageError, match=r"^data/api/0001-status\.json cannot be written: "):
+        ApiFolder(tmp_path).write("status", b"[]")
+    assert (tmp_path / "data/api/0001-status.json").read_bytes() == b"{}"

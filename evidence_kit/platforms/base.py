@@ -10,7 +10,8 @@ Paths of files are always those inside the bundle, from its root: ``data/api/000
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +20,7 @@ from urllib.parse import urlsplit
 
 from evidence_kit.core.canonical_json import JsonError, dumps, loads
 from evidence_kit.core.digests import Digests, digest_file
+from evidence_kit.core.errors import StorageError
 from evidence_kit.core.events import EventLog
 from evidence_kit.core.post import SCHEMA, Place, Post, Sourced
 from evidence_kit.gather.http_answer import Answer
@@ -250,14 +252,18 @@ class ApiFolder:
 
         A body that is not JSON, an error page for instance, gets ``.txt`` (or ``.bin`` where it
         is not text): nothing in a bundle acts when opened.
+
+        Raises:
+            StorageError: it cannot be written, or would replace a file.
         """
         self._count += 1
         name = re.sub(r"[^a-z0-9]+", "-", what.lower()).strip("-")[:MAX_WHAT] or "answer"
         path = f"data/api/{self._count:04d}-{name}{_api_suffix(body)}"
         file = self._place(path)
-        with file.open("xb") as stream:
-            stream.write(body)
-        self._stored.append(Stored(path, digest_file(file), url, content_type))
+        with _writing(path):
+            with file.open("xb") as stream:
+                stream.write(body)
+            self._stored.append(Stored(path, digest_file(file), url, content_type))
         return path
 
     def write_document(self, what: str, document: Any) -> str:
@@ -277,15 +283,28 @@ class ApiFolder:
         original = _last_segment(url)
         path = f"data/media/{part.stem}-{inert_name(original, content_type)}"
         final = self._bag / path
-        part.rename(final)
-        stored = Stored(path, digest_file(final), url, content_type, original)
+        with _writing(path):
+            part.rename(final)
+            stored = Stored(path, digest_file(final), url, content_type, original)
         self._stored.append(stored)
         return stored
 
     def _place(self, path: str) -> Path:
         file = self._bag / path
-        file.parent.mkdir(parents=True, exist_ok=True)
+        with _writing(path):
+            file.parent.mkdir(parents=True, exist_ok=True)
         return file
+
+
+@contextmanager
+def _writing(path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise StorageError(
+            f"{path} cannot be written: {reason}", hint="check the free space of the work folder"
+        ) from error
 
 
 def post_document(posts: Sequence[Post]) -> dict[str, Any]:
