@@ -147,6 +147,23 @@ def test_a_key_that_cannot_be_had(own_home: Path) -> None:
         load_identity(own_home, "default", SECRET)
 
 
+def test_nobody_is_asked_for_the_passphrase_of_an_identity_that_is_not_there(
+    own_home: Path,
+) -> None:
+    asked: list[str] = []
+
+    def ask() -> bytes:
+        asked.append("once")
+        return SECRET
+
+    with pytest.raises(KeyUnavailableError, match="no identity"):
+        load_identity(own_home, "default", ask)
+    assert asked == []
+    create(own_home)
+    assert load_identity(own_home, "default", ask).certificate
+    assert asked == ["once"]
+
+
 def test_list(own_home: Path) -> None:
     assert list_identities(own_home) == []
     create(own_home, "b")

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -306,8 +307,13 @@ def list_identities(home: Path) -> list[Identity]:
     return [show_identity(home, name) for name in names if _NAME.fullmatch(name)]
 
 
-def load_identity(home: Path, name: str, passphrase: bytes) -> KeySigner:
+def load_identity(home: Path, name: str, passphrase: bytes | Callable[[], bytes]) -> KeySigner:
     """The identity with its key, ready to sign.
+
+    Args:
+        home: the home folder.
+        name: the identity's.
+        passphrase: or a function that asks for it, called once the identity is known to exist.
 
     Raises:
         InputError: not a possible name.
@@ -315,8 +321,9 @@ def load_identity(home: Path, name: str, passphrase: bytes) -> KeySigner:
     """
     identity = show_identity(home, name)
     path = identity.folder / KEY
+    secret = passphrase() if callable(passphrase) else passphrase
     try:
-        key = serialization.load_pem_private_key(_read(path), passphrase)
+        key = serialization.load_pem_private_key(_read(path), secret)
     except FileNotFoundError as error:
         raise KeyUnavailableError(f"the key of {name} is not there: {path}") from error
     except (OSError, TypeError, ValueError, UnsupportedAlgorithm) as error:
