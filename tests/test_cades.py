@@ -231,8 +231,29 @@ def test_every_changed_bit_is_noticed(trusted: bool) -> None:
 @pytest.mark.slow
 def test_every_changed_bit_is_noticed_in_a_chain() -> None:
     whole = pki.chain()
-    p7s = pki.stamped(signed(whole.signer))
+    crl = pki.revocation_list(whole.intermediate_issuer, 1, NOW)
+    p7s = pki.stamped(_with_crl(signed(whole.signer), crl))
     assert _missed(p7s, range(0, len(p7s) * 8, 3), pki.trusting(whole.root)) == []
+
+
+def _looser_signature(signed_thing: bytes) -> bytes | None:
+    """The same with another count of unused bits in the outer signature, where padding allows."""
+    tbs, algorithm, value = der.parse(signed_thing).children
+    if value.content[-1] & 1:
+        return None
+    loose = der.encode(der.BIT_STRING, b"\x01" + value.content[1:])
+    return der.encode(der.SEQUENCE, tbs.raw + algorithm.raw + loose)
+
+
+def test_unused_bits_beside_a_certificate_signature_are_counted() -> None:
+    """Libraries do not look at that count; a search over every bit found it."""
+    for serial in range(1, 60):
+        loose = _looser_signature(pki.certificate("x", pki.key_of(), serial=serial))
+        if loose is not None:
+            with pytest.raises(x509.CertificateError, match="whole octets"):
+                x509.load(loose)
+            return
+    raise AssertionError("no signature with an even last octet in 59: not chance any more")
 
 
 @given(st.binary(max_size=60), st.integers(min_value=0), st.integers(0, 8))

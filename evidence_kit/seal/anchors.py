@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from cryptography import x509 as pyca
 from cryptography.exceptions import UnsupportedAlgorithm
 
+from evidence_kit.core.limits import MAX_SIGNATURE
 from evidence_kit.seal import x509
 from evidence_kit.seal.x509 import Certificate
 
@@ -150,6 +151,9 @@ def load_revocation_list(encoded: bytes) -> RevocationList:
         x509.CertificateError: it cannot be read.
     """
     try:
+        tbs, algorithm = x509.signed_parts(encoded, max_bytes=MAX_SIGNATURE)
+        if all(node.raw != algorithm for node in tbs.children[:2]):
+            raise x509.CertificateError("a revocation list with two signature algorithms")
         return RevocationList(encoded, pyca.load_der_x509_crl(encoded))
     except (ValueError, TypeError) as error:
         raise x509.CertificateError(f"a revocation list that cannot be read: {error}") from error

@@ -122,12 +122,9 @@ def load(encoded: bytes) -> Certificate:
         CertificateError: not DER, not a certificate, or one with a key that cannot be read.
     """
     try:
-        root = der.parse(encoded, max_bytes=MAX_CERTIFICATE)
-        if root.tag != der.SEQUENCE or len(root.children) != 3:
-            raise CertificateError("not a certificate")
-        tbs, outer, _ = root.children
+        tbs, algorithm = signed_parts(encoded, max_bytes=MAX_CERTIFICATE)
         fields = tbs.children
-        if len(fields) < 7 or fields[0].tag != 0xA0 or fields[2].raw != outer.raw:
+        if len(fields) < 7 or fields[0].tag != 0xA0 or fields[2].raw != algorithm:
             raise CertificateError("not a version 3 certificate with one signature algorithm")
         if der.integer(fields[1]) <= 0:
             raise CertificateError("a serial number that is not positive")
@@ -139,6 +136,25 @@ def load(encoded: bytes) -> Certificate:
     except _UNREADABLE as error:
         raise CertificateError(str(error)) from error
     return certificate
+
+
+def signed_parts(encoded: bytes, *, max_bytes: int) -> tuple[der.Node, bytes]:
+    """The signed part of a certificate or revocation list, and its outer algorithm as encoded.
+
+    The signature beside them fills whole octets: libraries do not look at the count of unused
+    bits, so another count would go unnoticed.
+
+    Raises:
+        CertificateError: another shape (X.509 clause 6.2.1, SIGNED).
+        DerError: not DER.
+    """
+    root = der.parse(encoded, max_bytes=max_bytes)
+    if root.tag != der.SEQUENCE or len(root.children) != 3:
+        raise CertificateError("not a certificate or revocation list")
+    tbs, algorithm, signature = root.children
+    if signature.tag != der.BIT_STRING or signature.content[0] != 0:
+        raise CertificateError("a signature that does not fill whole octets")
+    return tbs, algorithm.raw
 
 
 def issued_by(child: Certificate, parent: Certificate) -> bool:
