@@ -120,7 +120,7 @@ def run_demo(parent: Path, *, announce: Callable[[Step], None]) -> DemoResult:
         runner.run(_identity())
         certificate = folder / "demo-signer.pem"
         write_bytes_once(certificate, runner.certificate())
-        runner.run(_capture(site.address("post"), tsa.url, folder))
+        runner.run(_capture(site.address("threat"), tsa.url, folder))
     bundle = _only(folder, "*.asice")
     changed = folder / f"changed-{bundle.name}"
     write_bytes_once(changed, _one_bit_changed(bundle.read_bytes()))

@@ -1,0 +1,129 @@
+"""``evidence-kit capture``: one page or post into one sealed bundle."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from evidence_kit.cli.output import emit_json, progress, say
+from evidence_kit.cli.settings import Settings, home
+from evidence_kit.core.errors import ExitCode
+from evidence_kit.core.terminal_text import harmless
+
+if TYPE_CHECKING:
+    from evidence_kit.jobs.capture import CaptureResult
+
+
+@click.command(name="capture")
+@click.argument("url")
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the bundle and its receipt.",
+)
+@click.option(
+    "--tsa",
+    "tsas",
+    multiple=True,
+    metavar="URL",
+    help="Time-stamping authority; repeat it for others that are tried when one fails.",
+)
+@click.option("--second-tsa", metavar="URL", help="Authority that stamps the whole sealed file.")
+@click.option("--no-tsa", is_flag=True, help="Seal without time stamp: only your own clock tells.")
+@click.option(
+    "--allow-private",
+    is_flag=True,
+    help="Allow the URL's own host and port to be on a private network; nothing else.",
+)
+@click.option("--reason", default="", help="Why you capture this; stands in the bundle.")
+@click.option("--case", default="", help="Your number for the case; stands in the bundle.")
+@click.option("--identity", help="Name of the identity that signs.")
+@click.option(
+    "--passphrase-fd",
+    type=click.IntRange(0, 255),
+    help="Read the key's passphrase from this file descriptor, one line.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(
+    url: str,
+    output: Path | None,
+    tsas: tuple[str, ...],
+    second_tsa: str | None,
+    no_tsa: bool,
+    allow_private: bool,
+    reason: str,
+    case: str,
+    identity: str | None,
+    passphrase_fd: int | None,
+    as_json: bool,
+) -> int:
+    """Capture a page or post into one signed, time-stamped bundle.
+
+    Capture first, then report the post to the platform: a takedown destroys the evidence.
+    Suspected images of child abuse must not be stored: stop, and call the police.
+
+    \b
+    Examples:
+      evidence-kit capture https://example.social/@name/123 --reason bedreiging --case 2026-017
+      evidence-kit capture https://intranet.example/post/9 --allow-private --no-tsa
+
+    \b
+    Exit codes: 0 complete, 3 sealed with gaps, 4 sealed but the post was not there,
+    21 and 22 nothing was sealed. docs/exit-codes.md lists the rest.
+    """
+    from evidence_kit.cli.passphrase import get_passphrase
+    from evidence_kit.jobs.capture import CaptureRequest, capture, target_of
+    from evidence_kit.jobs.identity import load_identity, show_identity
+    from evidence_kit.jobs.trust import load_anchors
+
+    if no_tsa and (tsas or second_tsa):
+        raise click.UsageError("--no-tsa cannot go with --tsa or --second-tsa")
+    settings = Settings(home())
+    name = settings.text("identity", identity)
+    request = CaptureRequest(
+        url=url,
+        output=Path(settings.text("output", str(output) if output else None)),
+        tsas=() if no_tsa else settings.many("tsa", tsas),
+        second_tsa="" if no_tsa else settings.text("second_tsa", second_tsa),
+        use_tsa=not no_tsa,
+        allow_private=allow_private,
+        reason=reason,
+        case=case,
+        contact=settings.text("contact"),
+        ntp=settings.many("ntp"),
+        browser=settings.text("browser"),
+        command=("evidence-kit", *sys.argv[1:]),
+    )
+    target_of(url)
+    show_identity(settings.home, name)  # no passphrase is asked for a key that is not there
+    signer = load_identity(settings.home, name, get_passphrase(name, passphrase_fd))
+    anchors = load_anchors(settings.home, (), ())
+    with progress(as_json=as_json) as shown:
+        result = capture(request, signer, anchors=anchors, home=settings.home, progress=shown)
+    if as_json:
+        emit_json("evidence-kit/capture-result/1", result.exit_code, result.to_json())
+    else:
+        _print(result)
+    return int(result.exit_code)
+
+
+def _print(result: CaptureResult) -> None:
+    words = {
+        ExitCode.OK: "complete: everything asked for is in the bundle",
+        ExitCode.GAPS: "partial: sealed, but something is missing",
+        ExitCode.NOT_THERE: f"not there: sealed, but the post was not found ({result.content})",
+    }
+    say(words[result.exit_code])
+    say(f"  bundle   {harmless(str(result.bundle))}")
+    say(f"  receipt  {harmless(str(result.receipt_path))}")
+    say(f"  sha256   {result.sha256}")
+    stamped = f"{result.stamped:%Y-%m-%d %H:%M:%S} UTC" if result.stamped else "no time stamp"
+    say(f"  sealed   {stamped}")
+    for item in result.missing:
+        say(f"  missing  {harmless(item['what'])}: {harmless(item['why'])}")
+    for item in result.warnings:
+        say(f"  warning  {harmless(item['detail'])}")
+    say("Keep the receipt somewhere else: it shows later whether the bundle is still the same.")

@@ -1,0 +1,247 @@
+"""From what was recorded to what is delivered: redacted, as WARC, WACZ and plain files."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from evidence_kit.core.canonical_json import dumps, loads
+from evidence_kit.core.clock import Clock, iso
+from evidence_kit.core.exchange import Exchange
+from evidence_kit.gather.egress import Guard
+from evidence_kit.gather.page_types import PageRecording
+from evidence_kit.jobs.record import TlsFile
+from evidence_kit.jobs.workfolder import WorkFolder
+from evidence_kit.seal.netlog_build import WebSocketFrames
+from evidence_kit.seal.redact import Redactor
+from evidence_kit.seal.redact_types import RedactedExchange
+from evidence_kit.seal.wacz import Page, write_wacz
+from evidence_kit.seal.warc import WarcWriter, pem_chain
+
+WARC_FORMAT = "WARC File Format 1.1"
+WARC_CONFORMS = "http://iipc.github.io/warc-specifications/specifications/warc-format/warc-1.1/"
+PAGE_TEXT = 100_000
+"""Characters of visible text in the WACZ's page list, for its search; the whole is in text.txt."""
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What the page gave, ready for the bundle.
+
+    Attributes:
+        tls: chains written to ``data/tls``.
+        redactions: for the record, in its JSON form.
+    """
+
+    tls: tuple[TlsFile, ...]
+    redactions: tuple[Mapping[str, Any], ...]
+
+
+def with_guard_addresses(exchanges: Iterable[Exchange], guard: Guard) -> list[Exchange]:
+    """The address that the guard connected to, where the browser only saw the guard itself."""
+    found = []
+    for exchange in exchanges:
+        if exchange.local_port is not None:
+            address = guard.address_for(exchange.local_port, exchange.started)
+            exchange = replace(
+                exchange,
+                remote_address=address,
+                remote_port=urlsplit(exchange.url).port or exchange.remote_port,
+                address_source="guard" if address else "",
+            )
+        found.append(exchange)
+    return found
+
+
+class Converter:
+    """Turns one capture's recordings into files of the bundle.
+
+    Args:
+        work: where they come from and go to.
+        redactor: has learnt every credential value.
+        clock: for the times of records and files.
+        random: gives that many random bytes, for record ids.
+        software: name and version, for the archives.
+        start_token_sha256: digest of the start token, which stands in ``warcinfo``.
+    """
+
+    def __init__(
+        self,
+        work: WorkFolder,
+        redactor: Redactor,
+        *,
+        clock: Clock,
+        random: Callable[[int], bytes],
+        software: str,
+        start_token_sha256: str | None,
+    ) -> None:
+        self._work = work
+        self._redactor = redactor
+        self._clock = clock
+        self._random = random
+        self._software = software
+        self._start_token = start_token_sha256
+        self._items: list[Mapping[str, Any]] = []
+
+    @property
+    def redactions(self) -> tuple[Mapping[str, Any], ...]:
+        """What was masked so far, in the record's form."""
+        return tuple(self._items)
+
+    def page(
+        self, page: PageRecording[Any], exchanges: Sequence[Exchange], title: str, text: str
+    ) -> tuple[TlsFile, ...]:
+        """Write ``data/web/page.wacz`` and ``data/tls/…``.
+
+        Args:
+            page: the recording.
+            exchanges: its exchanges, with and without response, addresses joined.
+            title: of the page, unredacted.
+            text: visible on the page, unredacted.
+        """
+        when = page.started
+        warc = self._work.scratch / "data.warc"
+        with warc.open("xb") as stream:
+            writer = self._writer(stream, when, "data.warc")
+            for exchange in sorted(exchanges, key=lambda item: (item.started, item.number)):
+                writer.exchange(self._redacted(exchange, "page"))
+            for frames in page.recording.websockets:
+                self._frames(writer, frames)
+        url = self._redactor.redact_url(page.final_url or page.requested_url)
+        shown = Page(
+            id=uuid.UUID(bytes=self._random(16), version=4).hex,
+            url=url,
+            when=when,
+            title=self.text(title, "title"),
+            text=self.text(text[:PAGE_TEXT], "text"),
+        )
+        target = self._work.data / "web" / "page.wacz"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_wacz(
+            target, warc, writer.records, [shown], software=self._software, created=self._clock()
+        )
+        warc.unlink()
+        self._work.add("wacz", target, clock=self._clock)
+        return self._chains(exchanges)
+
+    def api(self, exchanges: Sequence[Exchange], started: datetime) -> None:
+        """Write ``data/api/exchanges.warc``: our own requests and the answers."""
+        if not exchanges:
+            return
+        target = self._work.data / "api" / "exchanges.warc"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("xb") as stream:
+            writer = self._writer(stream, started, target.name)
+            for exchange in exchanges:
+                writer.exchange(self._redacted(exchange, "api"))
+        self._work.add("warc", target, clock=self._clock)
+
+    def file(self, kind: str, path: Path, original_name: str | None = None) -> None:
+        """Redact a finished text file in place and register it."""
+        self._keep(self._redactor.redact_file(path, self._work.name_of(path)))
+        self._work.add(kind, path, clock=self._clock, original_name=original_name)
+
+    def text(self, text: str, subject: str) -> str:
+        """Redact a short text; what was masked is listed."""
+        data, items = self._redactor.redact_bytes(text.encode("utf-8", "replace"), subject)
+        self._keep(items)
+        return data.decode("utf-8", "replace")
+
+    def document(self, value: Any, subject: str) -> bytes:
+        """A JSON document without secrets: addresses in it, then any recurrence.
+
+        What is masked in the capture record cannot be listed in itself; its fields repeat values
+        that are listed for the exchange they came from.
+        """
+        data, _ = self._redactor.redact_bytes(dumps(self._urls(value)), subject)
+        loads(data)  # a marker must not have broken the form
+        return data
+
+    def _urls(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return re.sub(
+                r"(?:https?|wss?)://[^\s\"<>]+",
+                lambda match: self._redactor.redact_url(match[0]),
+                value,
+            )
+        if isinstance(value, Mapping):
+            return {key: self._urls(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._urls(item) for item in value]
+        return value
+
+    def _writer(self, stream: Any, when: datetime, name: str) -> WarcWriter:
+        writer = WarcWriter(stream, lambda: str(uuid.UUID(bytes=self._random(16), version=4)))
+        fields = [
+            ("software", self._software),
+            ("format", WARC_FORMAT),
+            ("conformsTo", WARC_CONFORMS),
+            ("isPartOf", self._work.id),
+            ("captureStarted", iso(when)),
+        ]
+        if self._start_token:
+            fields.append(("startTokenSHA256", self._start_token))
+        writer.warcinfo(fields, when, name)
+        return writer
+
+    def _redacted(self, exchange: Exchange, part: str) -> RedactedExchange:
+        folder = self._work.scratch / f"redacted-{part}"
+        folder.mkdir(exist_ok=True)
+        redacted = self._redactor.redact_exchange(exchange, folder)
+        prefix = f"{part} exchange "
+        self._keep(replace(item, record=prefix + item.record) for item in redacted.items)
+        return redacted
+
+    def _frames(self, writer: WarcWriter, frames: WebSocketFrames) -> None:
+        sent, received, items = self._redactor.redact_frames(
+            frames.sent, frames.received, self._work.scratch, frames.exchange
+        )
+        self._keep(replace(item, record=f"page exchange {item.record}") for item in items)
+        writer.websocket(
+            self._redactor.redact_url(frames.url),
+            frames.started,
+            sent.path,
+            received.path,
+            exchange=frames.exchange,
+            contents=(sent.content, received.content),
+        )
+
+    def _chains(self, exchanges: Sequence[Exchange]) -> tuple[TlsFile, ...]:
+        """One PEM file for each host and chain, named after the host."""
+        found: dict[tuple[str, tuple[bytes, ...]], TlsFile] = {}
+        used: set[str] = set()
+        for exchange in exchanges:
+            tls = exchange.tls
+            parts = urlsplit(exchange.url)
+            host = parts.netloc.rpartition("@")[2]
+            if tls is None or not tls.chain or (host, tls.chain) in found:
+                continue
+            label = re.sub(r"[^a-z0-9.]+", "_", host.lower()).strip("._")[:80] or "host"
+            name = label
+            number = 2
+            while name in used:
+                name = f"{label}-{number}"
+                number += 1
+            used.add(name)
+            path = self._work.data / "tls" / f"{name}.pem"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(pem_chain(tls.chain))
+            self._work.add("tls", path, clock=self._clock)
+            found[host, tls.chain] = TlsFile(
+                host=host,
+                file=self._work.name_of(path),
+                version=tls.version,
+                cipher=tls.cipher,
+                verdict=tls.verdict,
+                says="browser",
+            )
+        return tuple(found.values())
+
+    def _keep(self, items: Iterable[Any]) -> None:
+        self._items.extend(item.to_json() for item in items)
