@@ -124,9 +124,7 @@ class WarcWriter:
         offset: where the stream stands within its file.
     """
 
-    def __init__(
-        self, stream: BinaryIO, new_id: Callable[[], str], *, offset: int = 0
-    ) -> None:
+    def __init__(self, stream: BinaryIO, new_id: Callable[[], str], *, offset: int = 0) -> None:
         self._stream = stream
         self._new_id = new_id
         self._offset = offset
@@ -139,7 +137,7 @@ class WarcWriter:
         return self._write("warcinfo", "", when, extra, FIELDS_TYPE, _Block(None, _fields(fields)))
 
     def exchange(self, item: RedactedExchange) -> tuple[RecordInfo, ...]:
-        """All records of one exchange: its chain where new, response(s), request, metadata.
+        """All records of one exchange: TLS chain where new, responses, request, error.
 
         Raises:
             StorageError: a file changed while it was written.
@@ -171,9 +169,7 @@ class WarcWriter:
         body = _whole(block) if isinstance(block, Path) else _Block(None, block)
         return self._write("resource", url, when, extra, content_type, body)
 
-    def metadata(
-        self, url: str, when: datetime, fields: Fields, extra: Fields = ()
-    ) -> RecordInfo:
+    def metadata(self, url: str, when: datetime, fields: Fields, extra: Fields = ()) -> RecordInfo:
         """A ``metadata`` record (section 6.6) of ``application/warc-fields``."""
         block = _Block(None, _fields(fields))
         return self._write("metadata", url, when, extra, FIELDS_TYPE, block)
@@ -189,7 +185,7 @@ class WarcWriter:
         """The certificates of a connection as PEM, once per chain."""
         self._chains.add(chain_id(chain))
         return self.resource(
-            CHAIN_URI + chain_id(chain).removeprefix("sha256:"), when, PEM_TYPE, _pem(chain)
+            CHAIN_URI + chain_id(chain).removeprefix("sha256:"), when, PEM_TYPE, pem_chain(chain)
         )
 
     def websocket(
@@ -254,8 +250,8 @@ class WarcWriter:
         if exchange.truncated:
             extra.insert(0, ("WARC-Truncated", exchange.truncated))
         block = _Block(exchange.response, b"", start, whole.end)
-        head = message.head if message else None
-        yield self._http("response", exchange, extra, RESPONSE_TYPE, block, message, head)
+        final = message.head if message else None
+        yield self._http("response", exchange, extra, RESPONSE_TYPE, block, message, final)
 
     def _http(
         self,
@@ -353,10 +349,10 @@ class WarcWriter:
 
 def chain_id(chain: Sequence[bytes]) -> str:
     """``sha256:`` of the chain's PEM text, by which records refer to it."""
-    return f"sha256:{hashlib.sha256(_pem(chain)).hexdigest()}"
+    return f"sha256:{hashlib.sha256(pem_chain(chain)).hexdigest()}"
 
 
-def _pem(chain: Sequence[bytes]) -> bytes:
+def pem_chain(chain: Sequence[bytes]) -> bytes:
     """PEM (RFC 7468) of bytes as they were received, whether or not they parse as certificates."""
     parts = []
     for der in chain:
