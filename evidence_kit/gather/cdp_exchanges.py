@@ -144,7 +144,7 @@ def _exchanges(seen: Iterable[Seen], folder: Path, keeper: BodyKeeper | None) ->
             remote_port=hop.remote_port,
             address_source="browser" if hop.remote_address else "",
             truncated=truncated,
-            error=(hop.error or "").removeprefix("net::") or None,
+            error=_error(hop),
             kind=hop.kind.lower(),
             initiator="" if hop.top_navigation else hop.initiator,
             redirected_from=redirected_by.pop(hop.request_id, None),
@@ -152,6 +152,12 @@ def _exchanges(seen: Iterable[Seen], folder: Path, keeper: BodyKeeper | None) ->
         )
         if hop.redirected:
             redirected_by[hop.request_id] = number
+
+
+def _error(hop: Seen) -> str | None:
+    if hop.error:
+        return hop.error.removeprefix("net::")
+    return "no-answer-reported" if hop.status is None else None
 
 
 def _body(hop: Seen, keeper: BodyKeeper | None) -> Body:

@@ -31,6 +31,7 @@ class Counts:
     nodes: int
     images: int
     frames: int
+    password_fields: int = 0
 
 
 class Snapshot:
@@ -67,7 +68,10 @@ class Snapshot:
         """Totals over all documents."""
         names = [name for item in self._documents for name in item.names]
         return Counts(
-            len(names), sum(name == "IMG" for name in names), max(len(self._documents) - 1, 0)
+            len(names),
+            sum(name == "IMG" for name in names),
+            max(len(self._documents) - 1, 0),
+            sum(item.password_fields() for item in self._documents),
         )
 
 
@@ -180,6 +184,17 @@ class _Document:
         if index in self._inner:
             opening += f"<!-- document {self._inner[index] + 1} -->"
         return opening, f"</{name}>", children
+
+    def password_fields(self) -> int:
+        """How many input elements hide what is typed."""
+        count = 0
+        for name, flat in zip(self.names, self._attributes, strict=False):
+            given = [self._string(item).lower() for item in flat]
+            if name == "INPUT" and ("type", "password") in zip(
+                given[::2], given[1::2], strict=False
+            ):
+                count += 1
+        return count
 
     def visible_lines(self) -> list[str]:
         """Rendered text, a line per block; hidden and fully transparent text is left out."""

@@ -326,7 +326,9 @@ class _Job:
             self.method = Method.CDP
         exchanges = exchanges_from(seen, wire, keeper)
         self.log.log("recorder-fallback", exchanges=len(exchanges))
-        return _fallback(recording, exchanges), _EMPTY
+        # A log that was never asked for has no faults to tell.
+        problems = recording.problems if lines else ()
+        return replace(_fallback(recording, exchanges), problems=problems), _EMPTY
 
     def _sha256(self, session: PageSession, digest: Future[str]) -> str:
         """Of the program that ran; another than expected is hashed now, and said."""

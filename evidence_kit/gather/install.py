@@ -1,0 +1,103 @@
+"""Get a browser where there is none: Playwright's download, then the system's own packages."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from evidence_kit.core.errors import BrowserError
+from evidence_kit.core.events import Progress
+from evidence_kit.gather.chromium import BrowserFound, find_browser, is_root
+
+DOWNLOAD_SECONDS = 300.0  # 110 MB over a slow office line; a blocked one fails or hangs
+PACKAGE_SECONDS = 600.0  # 25 s on a good mirror
+FONTS = ("fonts-dejavu-core", "fonts-noto-color-emoji")
+"""With the browser, so that text and emoji are drawn as signs rather than as boxes."""
+
+HINT = (
+    "Debian or Ubuntu: 'apt-get install chromium-headless-shell' or 'chromium' as root; "
+    "Windows and macOS: install Chrome, or use the Edge that is there; "
+    "or set EVIDENCE_KIT_BROWSER to the path of a browser"
+)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One way that was tried; ``why`` says what went wrong, empty where it worked."""
+
+    way: str
+    why: str = ""
+
+
+def install_browser(
+    progress: Progress,
+    environment: Mapping[str, str] = os.environ,
+    *,
+    download_seconds: float = DOWNLOAD_SECONDS,
+) -> tuple[BrowserFound, tuple[Attempt, ...]]:
+    """Try each way in turn until a browser is found.
+
+    Raises:
+        BrowserError: none worked; the message names what was tried.
+    """
+    attempts: list[Attempt] = []
+    for way, commands, seconds in _ways(environment, download_seconds):
+        progress.step(f"installing a browser: {way}")
+        why = _run_all(commands, seconds, environment)
+        if not why:
+            try:
+                found = find_browser(environment=environment)
+            except BrowserError as error:
+                why = error.message
+            else:
+                return found, (*attempts, Attempt(way))
+        attempts.append(Attempt(way, why))
+    tried = "; ".join(f"{item.way}: {item.why}" for item in attempts) or "nothing could be tried"
+    raise BrowserError(f"no browser could be installed ({tried})", hint=HINT)
+
+
+def _ways(
+    environment: Mapping[str, str], download_seconds: float
+) -> list[tuple[str, list[Sequence[str]], float]]:
+    install = [sys.executable, "-m", "playwright", "install", "--only-shell", "chromium"]
+    ways: list[tuple[str, list[Sequence[str]], float]] = [
+        ("download by Playwright", [install], download_seconds)
+    ]
+    apt = shutil.which("apt-get", path=environment.get("PATH"))
+    if apt and is_root():
+        get = [apt, "install", "-y", "--no-install-recommends"]
+        for package in ("chromium-headless-shell", "chromium"):
+            ways.append(
+                (
+                    f"Debian package {package}",
+                    [[apt, "update"], [*get, package, *FONTS]],
+                    PACKAGE_SECONDS,
+                )
+            )
+    return ways
+
+
+def _run_all(commands: list[Sequence[str]], seconds: float, environment: Mapping[str, str]) -> str:
+    for command in commands:
+        try:
+            done = subprocess.run(
+                list(command),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=seconds,
+                check=False,
+                env={**environment, "DEBIAN_FRONTEND": "noninteractive"},
+            )
+        except subprocess.TimeoutExpired:
+            return f"not done within {seconds:.0f} seconds"
+        except OSError as error:
+            return str(error.strerror)
+        if done.returncode != 0:
+            text = (done.stderr or done.stdout).decode("utf-8", "replace").strip().splitlines()
+            said = next((line.strip() for line in text if "rror" in line), text[-1] if text else "")
+            return f"ended with code {done.returncode}: {said[:160]}"
+    return ""
