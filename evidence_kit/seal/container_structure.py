@@ -155,10 +155,6 @@ def _read_directory(directory: bytes, count: int) -> list[Claim]:
         if name_length > MAX_NAME:
             raise BrokenContainerError("container.bad-name", name, reason=f"longer than {MAX_NAME}")
         wide_count = 2 * (size == _SENTINEL) + (offset == _SENTINEL)
-        if extra_length != (4 + 8 * wide_count if wide_count else 0):
-            raise BrokenContainerError(
-                "container.not-canonical", name, part="central header", field="extra length"
-            )
         if extra_at + extra_length > len(directory):
             raise BrokenContainerError("container.truncated", part="central directory")
         if size == _SENTINEL:
