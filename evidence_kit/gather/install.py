@@ -70,14 +70,14 @@ def _ways(
     apt = shutil.which("apt-get", path=environment.get("PATH"))
     if apt and is_root():
         get = [apt, "install", "-y", "--no-install-recommends"]
-        for package in ("chromium-headless-shell", "chromium"):
-            ways.append(
-                (
-                    f"Debian package {package}",
-                    [[apt, "update"], [*get, package, *FONTS]],
-                    PACKAGE_SECONDS,
-                )
+        ways += [
+            (
+                f"Debian package {package}",
+                [[apt, "update"], [*get, package, *FONTS]],
+                PACKAGE_SECONDS,
             )
+            for package in ("chromium-headless-shell", "chromium")
+        ]
     return ways
 
 
