@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -55,11 +56,12 @@ def test_files_and_bytes(tmp_path: Path, size: int) -> None:
 
 
 def test_an_error_of_the_source_comes_through() -> None:
-    def broken() -> io.BytesIO:
+    def broken() -> Iterator[bytes]:
+        yield bytes(CHUNK)
         raise OSError("gone")
 
     with pytest.raises(OSError, match="gone"):
-        digest_chunks(chunk for chunk in [bytes(CHUNK), broken().read()])
+        digest_chunks(broken())
 
 
 @pytest.mark.parametrize(("length", "expected"), [(None, 10), (0, 0), (4, 4), (99, 10)])
