@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -54,14 +55,21 @@ def record(
     """
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         process = subprocess.Popen(
-            [find_browser(), *FLAGS, f"--user-data-dir={profile}", f"--log-net-log={log}"]
-            + [*flags, url],
+            [
+                find_browser(),
+                *FLAGS,
+                f"--user-data-dir={profile}",
+                f"--log-net-log={log}",
+                *flags,
+                url,
+            ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
         try:
             assert finished(), "the page did not finish in time"
+            time.sleep(0.5)  # the last answer is still on its way into the log
         finally:
             os.killpg(process.pid, signal.SIGKILL if sudden else signal.SIGTERM)
             try:
@@ -72,17 +80,16 @@ def record(
 
 
 def _pump(source: socket.socket, target: socket.socket) -> None:
-    try:
+    with suppress(OSError):
         while data := source.recv(65536):
             target.sendall(data)
+    with suppress(OSError):
         target.shutdown(socket.SHUT_WR)
-    except OSError:
-        return
 
 
 def _socks(client: socket.socket) -> None:
     """One SOCKS5 CONNECT (RFC 1928) without authentication."""
-    try:
+    with client, suppress(OSError, ValueError):
         client.settimeout(20)
         _, count = client.recv(2)
         client.recv(count)
@@ -91,23 +98,22 @@ def _socks(client: socket.socket) -> None:
         if kind == 3:
             host = client.recv(client.recv(1)[0]).decode()
         else:
-            host = socket.inet_ntop(
-                socket.AF_INET if kind == 1 else socket.AF_INET6,
-                client.recv(4 if kind == 1 else 16),
-            )
+            size, family = (4, socket.AF_INET) if kind == 1 else (16, socket.AF_INET6)
+            host = socket.inet_ntop(family, client.recv(size))
         port = int.from_bytes(client.recv(2), "big")
-        server = socket.create_connection((host, port), 5)
-        client.sendall(b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00")
-        threading.Thread(target=_pump, args=(server, client), daemon=True).start()
-        _pump(client, server)
-    except (OSError, ValueError):
-        client.close()
+        with socket.create_connection((host, port), 5) as server:
+            client.sendall(b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00")
+            back = threading.Thread(target=_pump, args=(server, client), daemon=True)
+            back.start()
+            _pump(client, server)
+            back.join(20)
 
 
 @contextmanager
 def socks_proxy() -> Iterator[int]:
     """A SOCKS5 relay on a free port of 127.0.0.1."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+    running: list[threading.Thread] = []
 
     def accept() -> None:
         while True:
@@ -115,7 +121,8 @@ def socks_proxy() -> Iterator[int]:
                 client, _ = listener.accept()
             except OSError:
                 return
-            threading.Thread(target=_socks, args=(client,), daemon=True).start()
+            running.append(threading.Thread(target=_socks, args=(client,), daemon=True))
+            running[-1].start()
 
     thread = threading.Thread(target=accept, daemon=True)
     thread.start()
@@ -125,4 +132,5 @@ def socks_proxy() -> Iterator[int]:
         with suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)
         listener.close()
-        thread.join(5)
+        for each in (thread, *running):
+            each.join(5)

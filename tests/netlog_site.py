@@ -223,15 +223,16 @@ def run_site(
     site.ports.append(port)
     stop = threading.Event()
 
-    def connection(stream: socket.socket) -> None:
-        stream.settimeout(20)
-        try:
-            if tls is not None:
-                stream = tls.wrap_socket(stream, server_side=True)
-        except (OSError, ssl.SSLError):
-            stream.close()
-            return
-        serve(site, stream, port)
+    running: list[threading.Thread] = []
+
+    def connection(plain: socket.socket) -> None:
+        plain.settimeout(20)
+        with plain, suppress(OSError):
+            if tls is None:
+                serve(site, plain, port)
+                return
+            with tls.wrap_socket(plain, server_side=True) as stream:
+                serve(site, stream, port)
 
     def accept() -> None:
         while not stop.is_set():
@@ -239,7 +240,8 @@ def run_site(
                 stream, _ = listener.accept()
             except OSError:
                 return
-            threading.Thread(target=connection, args=(stream,), daemon=True).start()
+            running.append(threading.Thread(target=connection, args=(stream,), daemon=True))
+            running[-1].start()
 
     thread = threading.Thread(target=accept, daemon=True)
     thread.start()
@@ -250,7 +252,8 @@ def run_site(
         with suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)
         listener.close()
-        thread.join(5)
+        for each in (thread, *running):
+            each.join(5)
 
 
 def example_routes() -> dict[str, Route]:

@@ -8,7 +8,6 @@ https://specs.webrecorder.net/request-body-canonicalization/latest/.
 from __future__ import annotations
 
 import base64
-import ipaddress
 import json
 import re
 from collections.abc import Iterable
@@ -44,10 +43,8 @@ def surt(url: str) -> str:
     except ValueError:
         host, port = parts.netloc.lower(), None
     host = _WWW.sub("", host)
-    if not _is_address(host):
-        host = ",".join(reversed(host.split(".")))
-    elif ":" in host:
-        host = f"[{host}]"
+    if ":" not in host:
+        host = ",".join(reversed(_ascii(host).split(".")))
     if port is not None and port != _DEFAULT_PORTS.get(parts.scheme):
         host += f":{port}"
     path = _escape(parts.path) or "/"
@@ -145,7 +142,7 @@ def _multipart(content_type: str, body: bytes) -> str:
 
 
 def _json_query(body: bytes) -> str:
-    """Leaves of a JSON document (or of JSON lines) under their nearest key, numbered if repeated."""
+    """Leaves of a JSON document (or of JSON lines) under their nearest key."""
     found: dict[str, str] = {}
     repeats: dict[str, int] = {}
 
@@ -178,12 +175,12 @@ def _json_query(body: bytes) -> str:
     return urlencode(found)
 
 
-def _is_address(host: str) -> bool:
+def _ascii(host: str) -> str:
+    """The IDNA form of a host name, itself where it has none."""
     try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
+        return host.encode("idna").decode("ascii")
+    except UnicodeError:
+        return host
 
 
 def _escape(text: str) -> str:

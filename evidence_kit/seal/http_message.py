@@ -110,7 +110,7 @@ class Message:
     body: int
     size: int
     framing: str
-    complete: bool
+    complete: bool = True
     surplus: int = 0
 
     @property
@@ -174,18 +174,20 @@ def measure(path: Path, *, method: str = "") -> Message:
         status = head.status
         if status is not None and (method == "HEAD" or status < 200 or status in (204, 304)):
             surplus = 0 if status == 101 else have
-            return Message(heads, start, size, "none", True, surplus)
+            return Message(heads, start, size, "none", surplus=surplus)
         if head.chunked:
             end = _chunked_end(stream, start)
             if end is None:
-                return Message(heads, start, size, "chunked", False)
-            return Message(heads, start, size, "chunked", True, size - end)
+                return Message(heads, start, size, "chunked", complete=False)
+            return Message(heads, start, size, "chunked", surplus=size - end)
         length = head.length
         if length is not None:
-            return Message(heads, start, size, "length", have >= length, max(0, have - length))
+            return Message(
+                heads, start, size, "length", have >= length, surplus=max(0, have - length)
+            )
         if status is None:
-            return Message(heads, start, size, "none", True, have)
-        return Message(heads, start, size, "close", True)
+            return Message(heads, start, size, "none", surplus=have)
+        return Message(heads, start, size, "close")
 
 
 def _chunked_end(stream: BinaryIO, start: int) -> int | None:
@@ -210,31 +212,35 @@ def _chunked_end(stream: BinaryIO, start: int) -> int | None:
             return stream.tell()
 
 
+def body_segments(path: Path, message: Message) -> Iterator[tuple[int, int]]:
+    """Where the body's own bytes lie in the file: (offset, length), without chunk framing."""
+    if message.framing != "chunked":
+        yield message.body, message.size - message.body - message.surplus
+        return
+    with path.open("rb") as stream:
+        stream.seek(message.body)
+        while True:
+            found = _CHUNK_SIZE.match(stream.readline(MAX_CHUNK_LINE))
+            size = int(found[1], 16) if found else 0
+            if size == 0:
+                return
+            start = stream.tell()
+            yield start, max(0, min(size, message.size - start))
+            stream.seek(start + size + 2)
+
+
 def body_chunks(path: Path, message: Message) -> Iterator[bytes]:
     """The body without its transfer coding, in pieces; a cut-off body ends where it was cut."""
     with path.open("rb") as stream:
-        stream.seek(message.body)
-        if message.framing != "chunked":
-            left = message.size - message.body - message.surplus
+        for start, length in body_segments(path, message):
+            stream.seek(start)
+            left = length
             while left > 0:
                 piece = stream.read(min(CHUNK, left))
                 if not piece:
                     return
                 left -= len(piece)
                 yield piece
-            return
-        while True:
-            found = _CHUNK_SIZE.match(stream.readline(MAX_CHUNK_LINE))
-            size = int(found[1], 16) if found else 0
-            if size == 0:
-                return
-            while size > 0:
-                piece = stream.read(min(CHUNK, size))
-                if not piece:
-                    return
-                size -= len(piece)
-                yield piece
-            stream.readline(3)
 
 
 def can_decode(codings: tuple[str, ...]) -> bool:

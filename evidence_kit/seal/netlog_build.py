@@ -145,7 +145,6 @@ class Builder:
         request = self.folder / f"{number:04d}.request"
         target = self.folder / f"{number:04d}.response"
         response: Path | None = target
-        target = response
         socket: Socket | None = None
         representation = Representation.WIRE
         notes: list[str] = []

@@ -132,12 +132,12 @@ class WarcWriter:
         self.records: list[RecordInfo] = []
 
     def warcinfo(self, fields: Fields, when: datetime, filename: str) -> RecordInfo:
-        """The first record (section 6.2); the caller gives software, format, conformsTo…"""
+        """The first record (section 6.2); the caller gives software, format, conformsTo."""
         extra = [("WARC-Filename", filename)]
         return self._write("warcinfo", "", when, extra, FIELDS_TYPE, _Block(None, _fields(fields)))
 
     def exchange(self, item: RedactedExchange) -> tuple[RecordInfo, ...]:
-        """All records of one exchange: TLS chain where new, responses, request, error.
+        """Write one exchange: TLS chain where new, responses, request, error.
 
         Raises:
             StorageError: a file changed while it was written.
