@@ -202,6 +202,83 @@ def test_an_unknown_unsigned_attribute() -> None:
     assert "signature.malformed" in codes(check(cms.rebuild(signed(), unsigned=[attribute])))
 
 
+def _resigned(change: Callable[[dict[str, list[bytes]]], None], version: int = 1) -> bytes:
+    """A signature that verifies, by a signer who puts other attributes in."""
+    signer = pki.self_signed()
+    info = der.parse(signed(signer)).children
+    body = info[1].children[0].children
+    fields = list(body[-1].children[0].children)
+    attributes: dict[str, list[bytes]] = {}
+    for node in fields[3].children:
+        attributes[der.oid(node.children[0].content)] = [node.children[1].children[0].raw]
+    change(attributes)
+    members = [
+        der.encode(der.SEQUENCE, der.encode_oid(name) + der.encode(der.SET, value))
+        for name, values in attributes.items()
+        for value in values
+    ]
+    value = cades.low_s(
+        signer.sign(der.encode_set(der.SET, members)),
+        x509.group_order(x509.load(signer.certificate)) or 0,
+    )
+    parts = [node.raw for node in fields[:3]]
+    parts += [der.encode_set(0xA0, members), fields[4].raw, der.encode(der.OCTET_STRING, value)]
+    signers = der.encode(der.SET, der.encode(der.SEQUENCE, b"".join(parts)))
+    head = [der.encode_integer(version), *(node.raw for node in body[1:-1])]
+    inner = der.encode(0xA0, der.encode(der.SEQUENCE, b"".join([*head, signers])))
+    return der.encode(der.SEQUENCE, info[0].raw + inner)
+
+
+def _other_protection(attributes: dict[str, list[bytes]]) -> None:
+    (old,) = attributes[cms.ALGORITHM_PROTECTION]
+    sha256, sha512 = (der.encode_oid(cms.DIGEST_OIDS[name]) for name in ("sha256", "sha512"))
+    attributes[cms.ALGORITHM_PROTECTION] = [old.replace(sha256, sha512)]
+
+
+def _other_signature_protection(attributes: dict[str, list[bytes]]) -> None:
+    (old,) = attributes[cms.ALGORITHM_PROTECTION]
+    ours, other = (der.encode_oid(f"1.2.840.10045.4.3.{number}") for number in (2, 4))
+    attributes[cms.ALGORITHM_PROTECTION] = [old.replace(ours, other)]
+
+
+def _another_certificate(attributes: dict[str, list[bytes]]) -> None:
+    (old,) = attributes[cms.SIGNING_CERTIFICATE_V2]
+    mine = hashlib.sha256(pki.self_signed().certificate).digest()
+    attributes[cms.SIGNING_CERTIFICATE_V2] = [old[: -len(mine)] + bytes(len(mine))]
+
+
+DISHONEST: dict[str, Callable[[dict[str, list[bytes]]], None]] = {
+    "left out": lambda found: found.pop(cms.ALGORITHM_PROTECTION).clear(),
+    "commitment": lambda found: found.update({"1.2.840.113549.1.9.16.2.16": [b"\x30\x00"]}),
+    "other content type": lambda found: found.update(
+        {cms.CONTENT_TYPE: [der.encode_oid(cms.TST_INFO)]}
+    ),
+    "two times": lambda found: found[cms.SIGNING_TIME].append(
+        der.encode(der.UTC_TIME, b"200101000000Z")
+    ),
+    "time of another form": lambda found: found.update(
+        {cms.SIGNING_TIME: [der.encode(der.GENERALIZED_TIME, b"20261123100000Z")]}
+    ),
+    "time that does not exist": lambda found: found.update(
+        {cms.SIGNING_TIME: [der.encode(der.UTC_TIME, b"260231000000Z")]}
+    ),
+    "digest protection": _other_protection,
+    "signature protection": _other_signature_protection,
+    "another certificate": _another_certificate,
+}
+
+
+@pytest.mark.parametrize("case", DISHONEST)
+def test_a_signer_who_puts_other_attributes_in(case: str) -> None:
+    report = check(_resigned(DISHONEST[case]))
+    assert "signature.malformed" in codes(report)
+
+
+def test_the_same_attributes_signed_anew_are_fine_but_for_another_version() -> None:
+    assert "signature.ok" in codes(check(_resigned(lambda found: None)))
+    assert "signature.malformed" in codes(check(_resigned(lambda found: None, version=3)))
+
+
 def _missed(p7s: bytes, bits: range | list[int], anchors: TrustAnchors) -> list[int]:
     missed = []
     for bit in bits:

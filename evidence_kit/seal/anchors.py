@@ -15,7 +15,6 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from cryptography import x509 as pyca
-from cryptography.exceptions import UnsupportedAlgorithm
 
 from evidence_kit.core.limits import MAX_SIGNATURE
 from evidence_kit.seal import x509
@@ -155,7 +154,7 @@ def load_revocation_list(encoded: bytes) -> RevocationList:
         if all(node.raw != algorithm for node in tbs.children[:2]):
             raise x509.CertificateError("a revocation list with two signature algorithms")
         return RevocationList(encoded, pyca.load_der_x509_crl(encoded))
-    except (ValueError, TypeError) as error:
+    except x509.UNREADABLE as error:
         raise x509.CertificateError(f"a revocation list that cannot be read: {error}") from error
 
 
@@ -165,7 +164,7 @@ def made_by(crl: RevocationList, issuer: Certificate) -> bool:
         return False
     try:
         return bool(crl.parsed.is_signature_valid(issuer.parsed.public_key()))  # type: ignore[arg-type]
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except x509.UNREADABLE:
         return False
 
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cryptography.exceptions import UnsupportedAlgorithm
-
-from evidence_kit.seal import der
+from evidence_kit.seal import der, x509
 from evidence_kit.seal.der import Node
 
 SIGNED_DATA = "1.2.840.113549.1.7.2"
@@ -33,12 +31,11 @@ HOSTILE = (
     MemoryError,
     NotImplementedError,
     RecursionError,
-    TypeError,
-    ValueError,
-    UnsupportedAlgorithm,
+    *x509.UNREADABLE,
 )
 """What our own readers, cryptography, asn1crypto and pyHanko raise on damaged bytes (KeyError and
-IndexError are LookupErrors; UnicodeDecodeError, DerError, StructureError are ValueErrors). Whoever
+IndexError are LookupErrors; UnicodeDecodeError, DerError, StructureError are ValueErrors; the
+bare exceptions of cryptography come from :data:`x509.UNREADABLE`). Whoever
 catches these turns them into a finding, never into a pass."""
 
 MAX_CERTIFICATES = 16

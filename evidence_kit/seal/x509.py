@@ -6,6 +6,7 @@ Nothing here decides on trust; :mod:`evidence_kit.seal.anchors` does that.
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from evidence_kit.seal import der
@@ -44,7 +46,7 @@ _HASHES: dict[str, type[hashes.HashAlgorithm]] = {
 }
 
 
-_UNREADABLE = (
+UNREADABLE = (
     ValueError,
     TypeError,
     UnsupportedAlgorithm,
@@ -129,11 +131,14 @@ def load(encoded: bytes) -> Certificate:
         if der.integer(fields[1]) <= 0:
             raise CertificateError("a serial number that is not positive")
         certificate = Certificate(encoded, fields[3].raw, fields[5].raw, der.integer(fields[1]))
-        certificate.parsed.public_key()
-        _ = certificate.parsed.extensions, certificate.parsed.subject
+        with warnings.catch_warnings():
+            # It warns of odd but readable values; a stranger's file must not write to stderr.
+            warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+            certificate.parsed.public_key()
+            _ = certificate.parsed.extensions, certificate.parsed.subject
     except CertificateError:
         raise
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise CertificateError(str(error)) from error
     return certificate
 
