@@ -221,14 +221,20 @@ def post() -> dict[str, Any]:
 
 
 @cache
-def _start_token() -> bytes:
-    return token(NONCE, when=WHEN - timedelta(minutes=1), tsa=authority())
+def _start_token(when: datetime, tsa: Authority) -> bytes:
+    return token(NONCE, when=when - timedelta(minutes=1), tsa=tsa)
 
 
 def example() -> Case:
     """A sound and complete bundle; verifies PASSED with :func:`trusted`."""
-    start = _start_token()
-    chain = x509.load_der_x509_certificate(signer().certificate)
+    return example_of(WHEN, signer(), authority())
+
+
+def example_of(when: datetime, sign_with: KeySigner, tsa: Authority) -> Case:
+    """The same, sealed at another time by others: for tests that use the real clock."""
+    when = when.replace(microsecond=0)
+    start = _start_token(when, tsa)
+    chain = x509.load_der_x509_certificate(sign_with.certificate)
     files = {
         "data/capture.log": b"{}\n",
         "data/post.json": dumps(post()),
@@ -240,12 +246,19 @@ def example() -> Case:
         "data/tls/127.0.0.1.pem": chain.public_bytes(serialization.Encoding.PEM),
         "data/start-token.tst": start,
     }
-    return Case(files, record(start))
+    return Case(
+        files,
+        record(when, start, sign_with),
+        sign_with=sign_with,
+        tsa=tsa,
+        signed=when,
+        stamp=when + timedelta(seconds=2),
+    )
 
 
-def record(start: bytes) -> dict[str, Any]:
+def record(when: datetime, start: bytes, sign_with: KeySigner) -> dict[str, Any]:
     """The capture record of the example, without artefacts."""
-    moment = iso(WHEN)
+    moment = iso(when)
     return {
         "schema": "evidence-kit/capture/1",
         "id": CAPTURE_ID,
@@ -269,7 +282,7 @@ def record(start: bytes) -> dict[str, Any]:
         "operator": {
             "organisation": "Ziekenhuis Voorbeeld",
             "staff_code": "M-17",
-            "certificate_sha256": hashlib.sha256(signer().certificate).hexdigest(),
+            "certificate_sha256": hashlib.sha256(sign_with.certificate).hexdigest(),
             "private": None,
         },
         "machine": {"system": "Linux", "release": "6", "architecture": "x86_64", "python": "3.11"},
@@ -292,7 +305,7 @@ def record(start: bytes) -> dict[str, Any]:
             "file": "data/start-token.tst",
             "nonce": NONCE.hex(),
             "tsa": "http://127.0.0.1:2/tsa",
-            "time": iso(WHEN - timedelta(minutes=1)),
+            "time": iso(when - timedelta(minutes=1)),
             "sha256": hashlib.sha256(start).hexdigest(),
             "why_missing": "",
         },
@@ -348,10 +361,12 @@ def pack(files: Mapping[str, bytes], when: datetime = WHEN) -> bytes:
 
 
 def forged(sealed: bytes, change: Callable[[dict[str, bytes]], object]) -> bytes:
-    """The bundle with its files changed and packed again, the old signature kept."""
+    """The bundle with its files changed and packed again, old signature and time kept."""
     files = unpack(sealed)
+    with zipfile.ZipFile(io.BytesIO(sealed)) as bundle:
+        when = datetime(*bundle.infolist()[0].date_time, tzinfo=UTC)
     change(files)
-    return pack(files)
+    return pack(files, when)
 
 
 def rebagged(files: dict[str, bytes]) -> None:

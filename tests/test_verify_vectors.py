@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from evidence_kit.core.canonical_json import dumps, loads
 from evidence_kit.core.findings import RULES, Section, Status
-from evidence_kit.core.verdict import State
+from evidence_kit.core.schemas import schema_fault
+from evidence_kit.core.verdict import State, exit_code_of
+from evidence_kit.core.verdict_json import SCHEMA, verdict_json
+from evidence_kit.core.verdict_words import verdict_lines
 from evidence_kit.core.words import LANGUAGES, Words
 from tests.vectors import VECTORS
 
@@ -37,3 +41,18 @@ def test_its_sentences_are_complete(code: str, tmp_path: Path) -> None:
         for language in LANGUAGES:
             params = {**finding.params, "subject": finding.subject}
             assert "{" not in Words(language).say("finding", finding.code, params), finding
+
+
+@pytest.mark.parametrize("code", sorted(VECTORS))
+def test_its_json_conforms_to_the_published_schema(code: str, tmp_path: Path) -> None:
+    verdict = VECTORS[code](tmp_path)
+    for language in LANGUAGES:
+        member = verdict_json(verdict, Words(language))
+        document = {
+            "schema": SCHEMA,
+            "exit_code": int(exit_code_of([verdict])),
+            "bundles": [member],
+        }
+        assert schema_fault(loads(dumps(document)), "verify-1") is None
+        assert all(text for _, text in verdict_lines(verdict, Words(language)))
+        assert "{" not in "".join(text for _, text in verdict_lines(verdict, Words(language)))
