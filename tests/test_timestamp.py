@@ -313,3 +313,22 @@ def test_a_weak_key_of_an_authority(tmp_path: Path) -> None:
     now = NOW + 30 * YEAR
     report = check(token, anchors=TrustAnchors(tsas=(tsa.root,)), now=now)
     assert codes(report) == {"timestamp.weak"}
+
+
+@pytest.mark.outside
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["rsa2048", "p384"])
+def test_every_changed_bit_of_a_token_of_openssl_is_noticed(tmp_path: Path, kind: str) -> None:
+    tsa = OpensslTsa(tmp_path, kind=kind, chain="yes")
+    with tsa:
+        response = tsa.answer(timestamp.make_request(DIGEST, "sha256", NONCE))
+    token = normalise_token(parse(response), roots=[tsa.root])
+    anchors, now = TrustAnchors(tsas=(tsa.root,)), NOW + 30 * YEAR
+    missed = []
+    for bit in range(len(token) * 8):
+        changed = bytearray(token)
+        changed[bit // 8] ^= 1 << bit % 8
+        report = check(bytes(changed), anchors=anchors, now=now)
+        if worst(finding.rule.status for finding in report.findings) is not Status.FAILED:
+            missed.append(bit)
+    assert missed == []
