@@ -6,7 +6,6 @@ followed and removed. Either way the log ends when the browser ends, however it 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 import time
@@ -44,6 +43,8 @@ class NetLogPipe:
         self.path = folder / "netlog.json"
         self._reader = reader
         self._ended = threading.Event()
+        self._stream: int | None = None
+        self._own_end: int | None = None
         self._done: Future[int] = Future()
         self._thread = threading.Thread(target=self._run, name="netlog-reader", daemon=True)
 
@@ -53,6 +54,11 @@ class NetLogPipe:
         make_fifo = getattr(os, "mkfifo", None)  # Windows has none
         if self.fifo and make_fifo is not None:
             make_fifo(self.path, 0o600)
+            no_wait = getattr(os, "O_NONBLOCK", 0)
+            self._stream = os.open(self.path, os.O_RDONLY | no_wait)
+            os.set_blocking(self._stream, True)
+            # Our own end keeps the pipe open until finish(), whether a browser comes or not.
+            self._own_end = os.open(self.path, os.O_WRONLY | no_wait)
         else:
             self.path.touch(mode=0o600, exist_ok=False)
         self._thread.start()
@@ -67,7 +73,9 @@ class NetLogPipe:
             CaptureError: the rest could not be read in time.
         """
         self._ended.set()
-        self._unblock()
+        if self._own_end is not None:
+            os.close(self._own_end)
+            self._own_end = None
         try:
             return self._done.result(END_SECONDS)
         except FutureTimeout as error:
@@ -77,17 +85,11 @@ class NetLogPipe:
         finally:
             self.path.unlink(missing_ok=True)
 
-    def _unblock(self) -> None:
-        """A reader that waits for a browser which never opened the pipe gets an empty log."""
-        if self.fifo and self._thread.is_alive():
-            with contextlib.suppress(OSError):  # nobody waits: the pipe is open or done with
-                os.close(os.open(self.path, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0)))
-
     def _run(self) -> None:
         lines = 0
         try:
-            with self.path.open("rb", buffering=BUFFER) as stream:
-                source = iter(stream) if self.fifo else self._follow(stream)
+            with self._open() as stream:
+                source = self._follow(stream) if self._stream is None else iter(stream)
                 try:
                     for line in source:
                         lines += 1
@@ -102,6 +104,11 @@ class NetLogPipe:
                 raise
         else:
             self._done.set_result(lines)
+
+    def _open(self) -> BinaryIO:
+        if self._stream is None:
+            return self.path.open("rb", buffering=BUFFER)
+        return os.fdopen(self._stream, "rb", buffering=BUFFER)
 
     def _follow(self, stream: BinaryIO) -> Iterator[bytes]:
         part = b""

@@ -1,0 +1,105 @@
+"""Is the post there? Judged on page texts in Dutch and English, with care for false alarms."""
+
+from __future__ import annotations
+
+import pytest
+
+from evidence_kit.gather.content_check import ContentFacts, ContentState, judge
+
+URL = "https://social.example/@kees/1234"
+THREAT = "Ik weet waar je woont en waar je kinderen naar school gaan."
+
+
+def facts(text: str = "", **more: object) -> ContentFacts:
+    values: dict[str, object] = {
+        "requested_url": URL,
+        "final_url": URL,
+        "status": 200,
+        "visible_text": text,
+        "images": 1,
+        "password_fields": 0,
+        **more,
+    }
+    return ContentFacts(**values)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 429, 451, 500, 503])
+def test_an_http_error_is_never_present(status: int) -> None:
+    found = judge(facts(THREAT * 50, status=status, known_text=THREAT))
+    assert found.state is ContentState.HTTP_ERROR
+    assert not found.there
+    assert f"http:{status}" in found.signals
+
+
+def test_a_network_failure_comes_first() -> None:
+    found = judge(facts(status=None, failure="ERR_NAME_NOT_RESOLVED"))
+    assert (found.state, found.there) == (ContentState.NETWORK_ERROR, False)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        facts("Welkom", final_url="https://social.example/login?next=/1234"),
+        facts("Welkom", final_url="https://social.example/i/flow/login"),
+        facts("Log in to continue\nEmail\nPassword", password_fields=1),
+        facts("Log in om dit bericht te zien\nInloggen\nRegistreren"),
+        facts("Happening now\nLog in\nSign up", title="Log in to X"),
+        facts("U moet ingelogd zijn om deze pagina te bekijken", password_fields=1),
+    ],
+)
+def test_login_walls(page: ContentFacts) -> None:
+    found = judge(page)
+    assert (found.state, found.there) == (ContentState.LOGIN_WALL, False)
+    assert found.signals
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        facts("Deze pagina is niet beschikbaar\nDe link is misschien verlopen"),
+        facts("Sorry, this page isn't available.\nThe link may be broken"),
+        facts("This Post was deleted by its author. Learn more"),
+        facts("Dit bericht is verwijderd"),
+        facts("Oeps", title="Pagina niet gevonden | Voorbeeld"),
+        facts(THREAT, platform_state="gone"),
+        facts(THREAT, platform_state="not-there"),
+    ],
+)
+def test_posts_that_are_not_available(page: ContentFacts) -> None:
+    found = judge(page)
+    assert (found.state, found.there) == (ContentState.NOT_AVAILABLE, False)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        facts(THREAT),
+        facts("Ik kan niet meer inloggen, log in om te stemmen zeggen ze dan.\n" + THREAT),
+        facts("Kees\nLog in om dit te zien, haha\n2 reacties"),
+        facts("Log in\nSign up\nKees\n" + THREAT),
+        facts("Gisteren kreeg ik: deze pagina is niet beschikbaar. Wat een site."),
+        facts(
+            "Deze post is niet beschikbaar\nInloggen\nRegistreren",
+            known_text="Deze post is niet beschikbaar",
+        ),
+        facts("Page not found\n" + "een lange discussie over foutmeldingen " * 80),
+        facts("Wachtwoord\nLogin\n" + THREAT, password_fields=1, known_text=THREAT),
+        facts(
+            THREAT,
+            requested_url="https://x.example/login/1",
+            final_url="https://x.example/login/1",
+        ),
+    ],
+)
+def test_posts_that_only_talk_about_it_are_present(page: ContentFacts) -> None:
+    assert judge(page).state is ContentState.PRESENT
+
+
+def test_an_empty_page() -> None:
+    assert judge(facts(" \n", images=0)).state is ContentState.EMPTY
+    assert judge(facts("", images=1)).state is ContentState.PRESENT
+
+
+def test_what_was_not_seen_is_unknown() -> None:
+    assert judge(facts("", images=None)).state is ContentState.UNKNOWN
+    assert judge(facts(THREAT, status=None)).state is ContentState.UNKNOWN
