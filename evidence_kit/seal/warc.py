@@ -263,10 +263,10 @@ class WarcWriter:
         message: Message | None,
         head: Head | None = None,
     ) -> RecordInfo:
-        payload = ""
+        start: int | None = None
         # Readers take the payload as what follows the first empty line: correct only unchunked.
         if message is not None and message.framing != "chunked" and not exchange.truncated:
-            payload = block.sha256(len(message.head.raw))
+            start = len(message.head.raw)
         return self._write(
             kind,
             exchange.url,
@@ -274,7 +274,7 @@ class WarcWriter:
             extra,
             content_type,
             block,
-            payload=payload,
+            payload_at=start,
             status=head.status if head else None,
             mime=head.media_type if head else "",
             method=exchange.method,
@@ -300,7 +300,7 @@ class WarcWriter:
         content_type: str,
         block: _Block,
         *,
-        payload: str = "",
+        payload_at: int | None = None,
         status: int | None = None,
         mime: str = "",
         method: str = "",
@@ -308,6 +308,7 @@ class WarcWriter:
     ) -> RecordInfo:
         record, target = f"<urn:uuid:{self._new_id()}>", warc_uri(url)
         digest = block.sha256()
+        payload = "" if payload_at is None else block.sha256(payload_at)
         lines = [("WARC-Type", kind), ("WARC-Record-ID", record), ("WARC-Date", warc_date(when))]
         if target:
             lines.append(("WARC-Target-URI", target))
