@@ -276,3 +276,81 @@ def test_token_for_another_host_is_said_and_not_sent(tmp_path: Path) -> None:
     assert "zeer-geheim" not in json.dumps(result.to_json())
     for file in (tmp_path / "wire").iterdir():
         assert b"zeer-geheim" not in file.read_bytes()
+
+
+def note(base: str, **changes: Any) -> dict[str, Any]:
+    made = {
+        "id": f"{base}/users/jan/statuses/1154",
+        "type": "Note",
+        "url": f"{base}/@jan/1154",
+        "attributedTo": f"{base}/users/jan",
+        "content": "<p>Hallo</p>",
+        "published": "2026-11-20T20:14:09Z",
+        "summary": "let op",
+        "attachment": [{"url": f"{base}/foto.png", "mediaType": "image/png", "name": "een deur"}],
+    }
+    return {**made, **changes}
+
+
+CLOSED = js({"error": "This API requires an authenticated user"}, 401)
+
+
+def test_where_the_api_is_closed_the_activitypub_object_speaks(tmp_path: Path) -> None:
+    answers = {STATUS: CLOSED, "/@jan/1154": note, "/foto.png": (200, "image/png", b"\x89PNG")}
+    result = play(tmp_path, answers)
+    assert result.state is State.FOUND
+    assert codes(result) == {"status.not-fetched"}
+    fields = {name: item.value for name, item in result.posts[0].fields.items()}
+    assert (fields["text"], fields["content_warning"]) == ("Hallo", "let op")
+    assert fields["author_id"].endswith("/users/jan")
+    assert [(item.alt, item.kind) for item in result.media] == [("een deur", "image")]
+
+
+def test_a_closed_api_says_nothing_of_the_post(tmp_path: Path) -> None:
+    result = play(tmp_path, {STATUS: CLOSED, "/api/v1/timelines/public?limit=1": CLOSED})
+    assert result.state is State.UNKNOWN
+    assert "status.api-closed" in codes(result)
+
+
+def test_remote_post_brings_the_object_of_its_home_server(tmp_path: Path) -> None:
+    with playing(lambda path, accept: js(note("", id=f"{home[0]}{path}"))) as elsewhere:
+        home = [elsewhere]
+        uri = f"{elsewhere}/users/jan/statuses/99"
+        account = {"id": "7", "acct": "jan@elders.nl"}
+        result = play(
+            tmp_path,
+            {STATUS: lambda base: status(base, uri=uri, url=uri, account=account)},
+            "/@jan@elders.nl/1154",
+        )
+    assert result.state is State.FOUND
+    assert result.permalink == uri
+    assert {"status.other-author", "activitypub.not-fetched", "activitypub.other-id"}.isdisjoint(
+        codes(result)
+    )
+    assert json.loads((tmp_path / "bag/data/api/0003-activitypub.json").read_bytes())["id"] == uri
+
+
+def test_home_server_that_gives_another_object_is_said(tmp_path: Path) -> None:
+    with playing(lambda path, accept: js({"id": "https://anders.invalid/1"})) as elsewhere:
+        result = play(tmp_path, {STATUS: lambda base: status(base, uri=f"{elsewhere}/o/1")})
+    assert "activitypub.other-id" in codes(result)
+
+
+@pytest.mark.parametrize("where", ["mastodon", "pleroma"])
+def test_quoted_post_and_poll(where: str, tmp_path: Path) -> None:
+    quoted = status("", id="9", content="<p>aangehaald</p>")
+    poll = {"id": "3", "options": [{"title": "ja", "votes_count": 2}], "expires_at": None}
+    quote = {"quote": {"state": "accepted", "quoted_status": quoted}}
+    if where == "pleroma":
+        quote = {"pleroma": {"quote": quoted}}
+    result = play(tmp_path, {STATUS: lambda base: status(base, poll=poll, **quote)})
+    assert [post.role for post in result.posts] == ["post", "quoted"]
+    assert result.posts[0].fields["poll"].value == poll
+    assert result.posts[1].fields["text"].value == "aangehaald"
+
+
+@pytest.mark.parametrize(("path", "ident"), [("/p/jan/7123", "7123"), (f"/p/jan/{ULID}", ULID)])
+def test_pixelfed_form(path: str, ident: str) -> None:
+    target = MastodonAdapter().recognise("https://foto.invalid" + path)
+    assert target is not None
+    assert (target.author, target.ident) == ("jan", ident)

@@ -17,6 +17,7 @@ FIELDS = (
     "author_handle",
     "author_name",
     "author_url",
+    "title",
     "text",
     "text_html",
     "language",
@@ -29,6 +30,8 @@ FIELDS = (
     "replies",
     "reposts",
     "likes",
+    "views",
+    "poll",
     "media",
 )
 """Every field a post can have. One the platform did not give stands as null."""

@@ -8,20 +8,14 @@ the right form is a candidate, and the site is asked what it is before anything 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
-from evidence_kit.core.errors import EvidenceError, InputError, NetworkError, RateLimitedError
+from evidence_kit.core.errors import EvidenceError
 from evidence_kit.core.events import EventLog
-from evidence_kit.core.post import Post
-from evidence_kit.gather.http import MAX_MEDIA_BYTES, MAX_MEDIA_SECONDS
-from evidence_kit.gather.http_answer import Answer
 from evidence_kit.platforms.base import (
     ApiFolder,
-    Gap,
     Http,
-    Media,
     NotThisPlatformError,
     Page,
     PlatformResult,
@@ -31,22 +25,21 @@ from evidence_kit.platforms.base import (
 )
 from evidence_kit.platforms.mastodon_read import (
     MAX_HISTORY,
-    Raw,
-    derive_texts,
     is_instance,
+    is_object,
     is_status,
     media_urls,
-    parse_answer,
+    object_media_urls,
+    read_object,
     read_post,
 )
+from evidence_kit.platforms.reading import Raw, at, derive_texts, parse_answer, segment, text_at
+from evidence_kit.platforms.visit import Visit
 
 ANONYMOUS_BOUNDS = {"ancestors": 40, "descendants": 60, "depth": 20}
 """What Mastodon shows of a thread to a visitor without a token (method statuses/context)."""
 TOKEN_BOUNDS = {"ancestors": 4096, "descendants": 4096}
 """The same with a token."""
-MAX_MEDIA_FILES = 40
-"""Pictures of one post with all its versions; Mastodon allows 4 a version, others some 20."""
-
 _NUMBER = r"[0-9]{1,20}"
 _ULID = r"[0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{26}"
 _UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
@@ -60,6 +53,7 @@ _FORMS = tuple(
         rf"/users/{_USER}/statuses/{_ID}(?:/activity)?/?",
         rf"/@{_USER}/statuses/{_ID}/?",
         rf"/notice/{_ID}/?",
+        rf"/p/{_USER}/{_ID}/?",
         rf"/(?:web/)?statuses/{_ID}/?",
     )
 )
@@ -68,6 +62,8 @@ _NODEINFO_NAMES = frozenset(
     | {"hollo", "friendica", "takahe", "mitra", "iceshrimp", "sharkey", "firefish"}
 )
 _ACTIVITY = {"Accept": 'application/activity+json, application/ld+json; q="0.9"'}
+_CLOSED = frozenset({401, 403, 422})
+"""Answers to a question that every server with an open API answers with 200."""
 _LOGIN_WOULD_ADD = "longer threads, and posts that the token's account may see"
 
 
@@ -101,9 +97,9 @@ class MastodonAdapter:
         self, target: Target, http: Http, out: ApiFolder, log: EventLog, page: Page | None = None
     ) -> PlatformResult:
         """See :class:`~evidence_kit.platforms.base.Adapter`; ``page`` is not needed."""
-        visit = _Visit(self, target, http, out, log)
-        visit.confirm()
-        return visit.run()
+        questions = _Questions(self, target, http, out, log)
+        questions.confirm()
+        return questions.run()
 
     def bearer(self, base: str) -> dict[str, str]:
         """The header that carries the token, for its own host over TLS only."""
@@ -113,21 +109,25 @@ class MastodonAdapter:
         return {}
 
 
-class _Visit:
+class _Questions:
     """The questions about one post, in their order."""
 
     def __init__(
         self, adapter: MastodonAdapter, target: Target, http: Http, out: ApiFolder, log: EventLog
     ) -> None:
         self._target = target
-        self._http = http
-        self._out = out
-        self._log = log
         self._bearer = adapter.bearer(target.base)
-        self._gaps: list[Gap] = []
+        self._visit = Visit(
+            "mastodon",
+            http,
+            out,
+            log,
+            bounds=TOKEN_BOUNDS if self._bearer else ANONYMOUS_BOUNDS,
+            token_would_add=_LOGIN_WOULD_ADD,
+            token_used=bool(self._bearer),
+        )
         if adapter.token and not self._bearer:
-            self._gap("token.not-sent", target.base, "the token belongs to another host")
-        self._bounds = dict(TOKEN_BOUNDS if self._bearer else ANONYMOUS_BOUNDS)
+            self._visit.gap("token.not-sent", target.base, "the token belongs to another host")
 
     def confirm(self) -> None:
         """Ask the site whether it speaks this API.
@@ -135,232 +135,167 @@ class _Visit:
         Raises:
             NotThisPlatformError: it does not, or could not be asked.
         """
+        visit = self._visit
         try:
             for version in ("v2", "v1"):
-                answer = self._http.get(f"{self._target.base}/api/{version}/instance")
-                value = parse_answer(answer)
-                if answer.status == 200 and is_instance(value):
-                    self._store("instance", answer)
+                answer = visit.http.get(f"{self._target.base}/api/{version}/instance")
+                if answer.status == 200 and is_instance(parse_answer(answer)):
+                    visit.store("instance", answer)
                     return
             if self._nodeinfo():
                 return
         except EvidenceError as error:
-            self._log.log("platform.not-confirmed", adapter="mastodon", reason=error.message)
+            visit.log.log("platform.not-confirmed", adapter="mastodon", reason=error.message)
             raise NotThisPlatformError from error
         raise NotThisPlatformError
 
     def _nodeinfo(self) -> bool:
         """Servers that hide the instance answer may still say what they run (NodeInfo 2.x)."""
-        index = self._http.get(f"{self._target.base}/.well-known/nodeinfo")
-        listed = parse_answer(index)
-        links = listed.get("links") if isinstance(listed, dict) else None
+        http = self._visit.http
+        links = at(parse_answer(http.get(f"{self._target.base}/.well-known/nodeinfo")), "/links")
         for link in links[:5] if isinstance(links, list) else ():
-            href = link.get("href") if isinstance(link, dict) else None
-            if not isinstance(href, str) or base_of(href) != self._target.base:
+            href = text_at(link, "/href")
+            if base_of(href) != self._target.base:
                 continue
-            answer = self._http.get(href)
-            value = parse_answer(answer)
-            software = value.get("software") if isinstance(value, dict) else None
-            name = software.get("name") if isinstance(software, dict) else None
-            if isinstance(name, str) and name.lower() in _NODEINFO_NAMES:
-                self._store("nodeinfo", answer)
+            answer = http.get(href)
+            if text_at(parse_answer(answer), "/software/name").lower() in _NODEINFO_NAMES:
+                self._visit.store("nodeinfo", answer)
                 return True
         return False
 
     def run(self) -> PlatformResult:
-        ident = quote(self._target.ident, safe="")
-        address = f"{self._target.base}/api/v1/statuses/{ident}"
-        try:
-            status = self._ask("status", address)
-        except RateLimitedError as error:
-            self._gap("status.rate-limited", address, f"{error.message}: {error.hint}")
-            return self._result(State.RATE_LIMITED)
-        except (NetworkError, InputError) as error:
-            self._gap("status.not-fetched", address, error.message)
-            return self._result(State.UNKNOWN)
+        """Ask for the post, and where it is there for all that belongs to it."""
+        visit = self._visit
+        address = f"{self._target.base}/api/v1/statuses/{segment(self._target.ident)}"
+        status = visit.main("status", address, self._bearer)
+        if isinstance(status, PlatformResult):
+            return status
         if not status.usable or not is_status(status.value):
-            return self._result(self._absent(status))
+            return self._without_status(status)
         if status.value["id"] != self._target.ident:
-            self._gap("status.other-id", address, "the answer is about another post")
-            return self._result(State.ERROR)
+            visit.gap("status.other-id", address, "the answer is about another post")
+            return visit.result(State.ERROR)
         self._check_author(status)
-        context = self._try("context", f"{address}/context")
-        history = self._try("history", f"{address}/history")
-        account = status.value.get("account")
-        account_id = account.get("id") if isinstance(account, dict) else None
-        if isinstance(account_id, str):
-            quoted = quote(account_id, safe="")
-            self._try("account", f"{self._target.base}/api/v1/accounts/{quoted}")
-        uri = status.value.get("uri")
-        if isinstance(uri, str) and base_of(uri) is not None:
-            self._try("activitypub", uri, headers=_ACTIVITY)
+        context = visit.also("context", f"{address}/context", self._bearer)
+        history = visit.also("history", f"{address}/history", self._bearer)
+        if self._bearer:
+            visit.also("source", f"{address}/source", self._bearer, expected=(200, 403, 404))
+        account = text_at(status.value, "/account/id")
+        if account:
+            accounts = f"{self._target.base}/api/v1/accounts"
+            visit.also("account", f"{accounts}/{segment(account)}", self._bearer)
+        self._home_object(status)
         return self._found(status, context, history)
 
+    def _home_object(self, status: Raw) -> None:
+        """The ActivityPub object from the author's own server, which need not be this one."""
+        uri = text_at(status.value, "/uri")
+        home = base_of(uri)
+        if home is None:
+            return
+        headers = self._bearer if home == self._target.base else {}
+        raw = self._visit.also("activitypub", uri, {**headers, **_ACTIVITY})
+        if raw is not None and text_at(raw.value, "/id") not in ("", uri):
+            self._visit.gap("activitypub.other-id", raw.path, "the object names another id")
+
     def _found(self, status: Raw, context: Raw | None, history: Raw | None) -> PlatformResult:
+        visit = self._visit
         places = [("post", status, "")]
         if history is not None and isinstance(history.value, list):
             if len(history.value) > MAX_HISTORY:
-                self._gap("history.bound", history.path, f"{MAX_HISTORY} versions are read")
+                visit.gap("history.bound", history.path, f"{MAX_HISTORY} versions are read")
             # One version is the post itself: there is an edit only where there are two.
             if len(history.value) > 1:
                 edits = history.value[:MAX_HISTORY]
                 places += [("edit", history, f"/{i}") for i in range(len(edits))]
+        # Mastodon 4.4 nests the quoted post; Pleroma and its kin give it directly.
+        for pointer in ("/quote/quoted_status", "/quote", "/pleroma/quote", "/reblog"):
+            if is_status(at(status.value, pointer)):
+                places.append(("quoted", status, pointer))
+                break
         if context is not None and isinstance(context.value, dict):
             for key, role in (("ancestors", "ancestor"), ("descendants", "reply")):
-                listed = context.value.get(key)
-                count = len(listed) if isinstance(listed, list) else 0
+                count = len(context.listed(f"/{key}"))
                 places += [(role, context, f"/{key}/{i}") for i in range(count)]
-                if count >= self._bounds[key]:
-                    detail = f"the server shows at most {self._bounds[key]} of them"
-                    self._gap(f"context.{key}-bound", context.path, detail)
+                if count >= visit.bounds[key]:
+                    detail = f"the server shows at most {visit.bounds[key]} of them"
+                    visit.gap(f"context.{key}-bound", context.path, detail)
             self._check_replies(status, context)
-        texts = derive_texts(self._out, [(raw, at) for _, raw, at in places])
-        posts = [read_post(role, raw, at, texts) for role, raw, at in places]
+        texts = derive_texts(visit.out, [(raw, where) for _, raw, where in places])
+        posts = [read_post(role, raw, where, texts) for role, raw, where in places]
         permalink = status.value.get("url") or status.value.get("uri")
-        return self._result(
+        wanted = media_urls(status, history)
+        avatar = text_at(status.value, "/account/avatar")
+        if avatar:
+            wanted.setdefault(avatar, (None, "avatar"))
+        return visit.result(
             State.FOUND,
             permalink=permalink if isinstance(permalink, str) else None,
-            posts=tuple(posts),
-            media=tuple(self._media(status, history)),
+            posts=posts,
+            media=visit.media(wanted, status.path),
         )
 
-    def _absent(self, status: Raw) -> State:
-        """What an answer other than the post means."""
-        if status.status == 410:
-            return State.GONE
-        if status.status in (401, 403):
-            detail = "the platform shows it only to somebody who is logged in"
-            self._gap("status.login-needed", status.path, detail)
-            return State.PRIVATE
-        if status.status == 404:
-            if self._is_tombstone():
-                return State.GONE
-            detail = "the platform answers the same for deleted, private and unknown posts"
-            self._gap("status.not-there", status.path, detail)
-            return State.NOT_THERE
-        detail = f"HTTP {status.status}, not a post" if status.complete else "the answer is cut off"
-        self._gap("status.unreadable", status.path, detail)
-        return State.ERROR
+    def _without_status(self, status: Raw) -> PlatformResult:
+        """What an answer other than the post means; the ActivityPub object may say more."""
+        visit = self._visit
+        if status.status in (401, 403, 404):
+            address = self._target.base + urlsplit(self._target.url).path
+            found = visit.also("activitypub", address, _ACTIVITY, (200, 401, 403, 404, 410))
+            if found is not None and text_at(found.value, "/type") == "Tombstone":
+                visit.gap("status.gone", found.path, "the object is a tombstone")
+                return visit.result(State.GONE)
+            if found is not None and found.usable and is_object(found.value):
+                return self._found_object(status, found)
+        if status.status == 401 and self._api_closed():
+            detail = "this server answers such questions only to somebody who is logged in"
+            visit.gap("status.api-closed", status.path, detail)
+            return visit.result(State.UNKNOWN)
+        state = visit.absent(
+            "status",
+            status,
+            login="the platform shows it only to somebody who is logged in",
+            not_there="the platform answers the same for deleted, private and unknown posts",
+        )
+        return visit.result(state)
 
-    def _is_tombstone(self) -> bool:
-        """Whether the ActivityPub object says that it was deleted (ActivityStreams Tombstone)."""
-        address = self._target.base + urlsplit(self._target.url).path
-        raw = self._try("activitypub", address, headers=_ACTIVITY, expected=(200, 404, 410))
-        if raw is None or not isinstance(raw.value, dict):
-            return False
-        return raw.value.get("type") == "Tombstone"
+    def _api_closed(self) -> bool:
+        """Whether the server refuses what every open one gives, and so says nothing of the post."""
+        raw = self._visit.also(
+            "timeline",
+            f"{self._target.base}/api/v1/timelines/public?limit=1",
+            expected=(200, 401, 403, 404, 422),
+        )
+        return raw is not None and raw.status in _CLOSED
+
+    def _found_object(self, status: Raw, found: Raw) -> PlatformResult:
+        """The post as ActivityPub gives it, where the API is closed."""
+        visit = self._visit
+        detail = f"HTTP {status.status}; read from the ActivityPub object instead"
+        visit.gap("status.not-fetched", status.path, detail)
+        texts = derive_texts(visit.out, [(found, "")])
+        permalink = text_at(found.value, "/url") or text_at(found.value, "/id")
+        return visit.result(
+            State.FOUND,
+            permalink=permalink or None,
+            posts=[read_object(found, texts)],
+            media=visit.media(object_media_urls(found), found.path),
+        )
 
     def _check_author(self, status: Raw) -> None:
-        account = status.value.get("account")
-        acct = account.get("acct") if isinstance(account, dict) else None
+        acct = text_at(status.value, "/account/acct")
         asked = self._target.author
-        if asked and isinstance(acct, str) and acct.lower() != asked.lower():
+        if asked and acct and acct.lower() != asked.lower():
             host = urlsplit(self._target.base).hostname or ""
             if f"{acct}@{host}".lower() != asked.lower():
-                self._gap("status.other-author", status.path, "the URL names another account")
+                detail = "the URL names another account"
+                self._visit.gap("status.other-author", status.path, detail)
 
     def _check_replies(self, status: Raw, context: Raw) -> None:
-        listed = context.value.get("descendants")
         said = status.value.get("replies_count")
         direct = sum(
             isinstance(item, dict) and item.get("in_reply_to_id") == status.value["id"]
-            for item in (listed if isinstance(listed, list) else ())
+            for item in context.listed("/descendants")
         )
         if isinstance(said, int) and said > direct:
             detail = f"the platform counts {said} direct replies and shows {direct}"
-            self._gap("context.replies-missing", context.path, detail)
-
-    def _media(self, status: Raw, history: Raw | None) -> Iterator[Media]:
-        """The post's files, those of earlier versions, and the author's picture."""
-        wanted = media_urls(status, history)
-        account = status.value.get("account")
-        avatar = account.get("avatar") if isinstance(account, dict) else None
-        if len(wanted) > MAX_MEDIA_FILES:
-            self._gap("media.bound", status.path, f"{MAX_MEDIA_FILES} files are fetched")
-            wanted = dict(list(wanted.items())[:MAX_MEDIA_FILES])
-        if isinstance(avatar, str):
-            wanted.setdefault(avatar, (None, "avatar"))
-        for url, (alt, kind) in wanted.items():
-            found = self._download(url, alt, kind)
-            if found is not None:
-                yield found
-
-    def _download(self, url: str, alt: str | None, kind: str) -> Media | None:
-        _, part = self._out.new_media(url)
-        try:
-            answer = self._http.get(
-                url, max_bytes=MAX_MEDIA_BYTES, max_seconds=MAX_MEDIA_SECONDS, to=part
-            )
-        except (NetworkError, InputError) as error:
-            part.unlink(missing_ok=True)
-            self._gap("media.not-fetched", url, error.message)
-            return None
-        if answer.body != part:
-            self._gap("media.not-fetched", url, f"HTTP {answer.status}")
-            return None
-        if not answer.complete:
-            self._gap("media.cut-off", url, str(answer.exchange.truncated))
-        stored = self._out.finish_media(part, url, answer.headers.get("content-type", ""))
-        return Media(stored.path, url, stored.digests.sha256, alt, kind, stored.original_name)
-
-    def _ask(self, what: str, url: str, headers: dict[str, str] | None = None) -> Raw:
-        given = dict(headers or {})
-        if base_of(url) == self._target.base:
-            given |= self._bearer
-        answer = self._http.get(url, headers=given)
-        return self._store(what, answer)
-
-    def _try(
-        self,
-        what: str,
-        url: str,
-        headers: dict[str, str] | None = None,
-        expected: tuple[int, ...] = (200,),
-    ) -> Raw | None:
-        """An answer that adds something but that the post does not stand or fall with."""
-        try:
-            raw = self._ask(what, url, headers)
-        except (NetworkError, InputError) as error:
-            detail = f"{error.message}: {error.hint}" if error.hint else error.message
-            self._gap(f"{what}.not-fetched", url, detail)
-            return None
-        if raw.status not in expected:
-            self._gap(f"{what}.not-fetched", url, f"HTTP {raw.status}")
-            return None
-        if raw.value is None:
-            detail = "not JSON" if raw.complete else "the answer is cut off"
-            self._gap(f"{what}.unreadable", raw.path, detail)
-            return None
-        return raw
-
-    def _store(self, what: str, answer: Answer) -> Raw:
-        kind = answer.headers.get("content-type", "")
-        path = self._out.write(what, answer.data, url=answer.url, content_type=kind)
-        if answer.decoded:
-            detail = f"the server sent it with {answer.decoded} coding; the file is without"
-            self._gap("api.decoded", path, detail)
-        return Raw(path, answer.status, parse_answer(answer), answer.complete)
-
-    def _gap(self, code: str, subject: str, detail: str) -> None:
-        self._gaps.append(Gap(code, subject, detail))
-        self._log.log("platform.gap", code=code, subject=subject, detail=detail)
-
-    def _result(
-        self,
-        state: State,
-        *,
-        permalink: str | None = None,
-        posts: tuple[Post, ...] = (),
-        media: tuple[Media, ...] = (),
-    ) -> PlatformResult:
-        return PlatformResult(
-            "mastodon",
-            state,
-            permalink=permalink,
-            posts=posts,
-            media=media,
-            gaps=tuple(self._gaps),
-            bounds=self._bounds,
-            token_used=bool(self._bearer),
-            token_would_add="" if self._bearer else _LOGIN_WOULD_ADD,
-        )
+            self._visit.gap("context.replies-missing", context.path, detail)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from evidence_kit.core.canonical_json import JsonError, loads
-from evidence_kit.core.post import Place, Post, Sourced
-from evidence_kit.gather.http_answer import Answer
-from evidence_kit.platforms.base import ApiFolder, precision_of, read_field
-from evidence_kit.platforms.html_text import plain_text
+from evidence_kit.core.post import Post, Sourced
+from evidence_kit.platforms.base import precision_of, read_field
+from evidence_kit.platforms.reading import Raw, Texts, at, read_fields
 
 MAX_HISTORY = 200
 """Versions that are read into the post; the raw answer holds all."""
@@ -32,74 +28,70 @@ FIELDS = {
     "replies": "replies_count",
     "reposts": "reblogs_count",
     "likes": "favourites_count",
+    "poll": "poll",
     "media": "media_attachments",
 }
 """Fields of a post with their place in a Status."""
 
-Texts = Mapping[tuple[str, str], Sourced]
-"""Plain text by file and pointer of the status that it was made from."""
+OBJECT_FIELDS: dict[str, str | tuple[str, ...]] = {
+    "id": "id",
+    "permalink": ("url", "id"),
+    "author_id": "attributedTo",
+    "author_url": "attributedTo",
+    "title": "name",
+    "text_html": "content",
+    "created": "published",
+    "edited": "updated",
+    "content_warning": "summary",
+    "reply_to": "inReplyTo",
+    "conversation": ("context", "conversation"),
+    "media": "attachment",
+}
+"""The same in an ActivityPub object (ActivityStreams 2.0 vocabulary, section 4)."""
+OBJECT_TYPES = frozenset({"Note", "Article", "Page", "Question", "Image", "Video", "Audio"})
+"""Types of objects that are posts; some servers use one for each kind of content."""
 
 
-@dataclass
-class Raw:
-    """A stored answer: where, its status, and what it says where that is JSON."""
-
-    path: str
-    status: int
-    value: Any
-    complete: bool
-
-    @property
-    def usable(self) -> bool:
-        """Whether it is whole, a success and JSON."""
-        return self.status == 200 and self.complete and self.value is not None
-
-
-def derive_texts(out: ApiFolder, statuses: Sequence[tuple[Raw, str]]) -> Texts:
-    """Posts as plain text: an extraction of our own, in a file that names its sources.
-
-    Args:
-        out: gets the file.
-        statuses: answers and the pointers of the statuses in them.
-    """
-    entries: list[dict[str, Any]] = []
-    keys: list[tuple[str, str]] = []
-    for raw, at in statuses:
-        content = read_field(raw.value, raw.path, f"{at}/content")
-        if content is not None and isinstance(content.value, str):
-            source = {"file": raw.path, "pointer": content.source.pointer}
-            entries.append({"source": source, "text": plain_text(content.value)})
-            keys.append((raw.path, at))
-    document = {
-        "schema": "evidence-kit/derived-text/1",
-        "method": "tags removed, character references resolved, paragraphs and breaks as lines",
-        "texts": entries,
-    }
-    path = out.write_document("derived-text", document)
-    return {
-        key: Sourced(entry["text"], Place(path, f"/texts/{index}/text"))
-        for index, (key, entry) in enumerate(zip(keys, entries, strict=True))
-    }
-
-
-def read_post(role: str, raw: Raw, at: str, texts: Texts) -> Post:
+def read_post(role: str, raw: Raw, place: str, texts: Texts) -> Post:
     """The status at a pointer of an answer as a post of our form."""
     names = dict(FIELDS)
     if role == "edit":
         # A version has no times of the post: its created_at is the time of that version.
         del names["edited"], names["created"]
-        names["created" if at == "/0" else "edited"] = "created_at"
+        names["created" if place == "/0" else "edited"] = "created_at"
     fields: dict[str, Sourced] = {}
     for name, pointer in names.items():
-        found = read_field(raw.value, raw.path, f"{at}/{pointer}")
-        if found is None:
+        found = read_field(raw.value, raw.path, f"{place}/{pointer}")
+        if found is None or (name == "content_warning" and found.value == ""):
             continue
         precision = precision_of(found.value) if name in ("created", "edited") else ""
         fields[name] = Sourced(found.value, found.source, precision)
-    text = texts.get((raw.path, at))
+    text = texts.get((raw.path, place))
     if text is not None:
         fields["text"] = text
     return Post(role, fields)
+
+
+def read_object(raw: Raw, texts: Texts) -> Post:
+    """An ActivityPub object as a post of our form."""
+    fields = read_fields(raw, "", OBJECT_FIELDS)
+    text = texts.get((raw.path, ""))
+    if text is not None:
+        fields["text"] = text
+    return Post("post", fields)
+
+
+def object_media_urls(raw: Raw) -> dict[str, tuple[str | None, str]]:
+    """Addresses of an object's attachments, with alternative text and kind."""
+    wanted: dict[str, tuple[str | None, str]] = {}
+    for item in raw.listed("/attachment"):
+        url, alt, kind = at(item, "/url"), at(item, "/name"), at(item, "/mediaType")
+        if isinstance(url, str):
+            wanted[url] = (
+                alt if isinstance(alt, str) else None,
+                kind.partition("/")[0] if isinstance(kind, str) else "",
+            )
+    return wanted
 
 
 def media_urls(status: Raw, history: Raw | None) -> dict[str, tuple[str | None, str]]:
@@ -121,16 +113,6 @@ def media_urls(status: Raw, history: Raw | None) -> dict[str, tuple[str | None, 
     return wanted
 
 
-def parse_answer(answer: Answer) -> Any:
-    """The body as JSON, None where it is not, or is not whole."""
-    if not answer.complete:
-        return None
-    try:
-        return loads(answer.data)
-    except JsonError:
-        return None
-
-
 def is_instance(value: Any) -> bool:
     """The entity Instance, of version 1 or 2 of the API."""
     return (
@@ -143,3 +125,12 @@ def is_instance(value: Any) -> bool:
 def is_status(value: Any) -> bool:
     """The entity Status, as far as it is needed here."""
     return isinstance(value, dict) and isinstance(value.get("id"), str) and "content" in value
+
+
+def is_object(value: Any) -> bool:
+    """An ActivityPub object that is a post, and not only a notice of one."""
+    return (
+        isinstance(value, dict)
+        and value.get("type") in OBJECT_TYPES
+        and isinstance(value.get("content"), str)
+    )
