@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509 as pyca
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given
 from hypothesis import strategies as st
@@ -207,6 +209,28 @@ def test_a_token_over_something_else() -> None:
     token = pki.token_over(hashlib.sha256(b"other").digest())
     assert codes(check(token)) == {"timestamp.wrong-imprint"}
     assert codes(check(pki.token_over(DIGEST), algorithm="sha512")) == {"timestamp.wrong-imprint"}
+
+
+def test_an_unknown_signed_attribute() -> None:
+    token = pki.token_over(DIGEST)
+    extra = der.encode(der.SEQUENCE, der.encode_oid("1.2.3.4") + der.encode(der.SET, b"\x05\x00"))
+    info = der.parse(token).children
+    body = info[1].children[0].children
+    fields = body[-1].children[0].children
+    for members in ([], [extra]):
+        attributes = [*(node.raw for node in fields[3].children), *members]
+        value = pki.authority().key.sign(
+            der.encode_set(der.SET, attributes), ec.ECDSA(hashes.SHA256())
+        )
+        signer = [node.raw for node in fields[:3]]
+        signer += [der.encode_set(0xA0, attributes), fields[4].raw]
+        signer += [der.encode(der.OCTET_STRING, value)]
+        last = der.encode(der.SET, der.encode(der.SEQUENCE, b"".join(signer)))
+        head = b"".join(node.raw for node in body[:-1])
+        inner = der.encode(0xA0, der.encode(der.SEQUENCE, head + last))
+        found = codes(check(der.encode(der.SEQUENCE, info[0].raw + inner)))
+        assert ("timestamp.malformed" in found) is bool(members)
+        assert ("timestamp.ok" in found) is not bool(members)
 
 
 def test_an_unknown_authority() -> None:
