@@ -27,7 +27,7 @@ from tests.page_site import page_site
 PAGE = """<!DOCTYPE html><title>Voorbeeld</title><body style="margin:0;height:9500px">
 <h1>Kop <b>vet</b></h1><div id="open"></div><div id="closed"></div>
 <p style="visibility:hidden">verborgen</p><p style="display:none">weg</p>
-<p style="opacity:0">doorzichtig</p><input value="oud" id="field"><input type="password">
+<p style="opacity:0">doorzichtig</p><input value="oud" id="field"><input type="password" value="geheim1">
 <img src="x" alt="een plaatje"><iframe src="/frame"></iframe>
 <script>
 open.attachShadow({mode: 'open'}).innerHTML = '<p>open schaduw';
@@ -87,6 +87,7 @@ def test_everything_is_drawn(tmp_path: Path) -> None:
     assert '<template shadowrootmode="open"><p>open schaduw</p></template>' in dom
     assert '<template shadowrootmode="closed"><p>dichte schaduw</p></template>' in dom
     assert "verborgen" in dom
+    assert "geheim1" not in dom + text
     assert 'value="nieuw &amp; &lt;b&gt;"' in dom
     tree = (out / "aria.yaml").read_text("utf-8")
     assert '- heading "Kop vet" [level=1]' in tree

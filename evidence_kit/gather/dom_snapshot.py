@@ -170,9 +170,11 @@ class _Document:
             (self._string(key), self._string(value))
             for key, value in zip(flat[::2], flat[1::2], strict=True)
         ]
-        if index in self._input:
+        secret = self._is_password(index)
+        if secret or index in self._input:
             given = [item for item in given if item[0] != "value"]
-            given.append(("value", self._input[index]))
+            if not secret:
+                given.append(("value", self._input[index]))
         if index in self._checked and not any(key == "checked" for key, _ in given):
             given.append(("checked", ""))
         attributes = "".join(f' {key}="{escape(value)}"' for key, value in given)
@@ -187,14 +189,26 @@ class _Document:
 
     def password_fields(self) -> int:
         """How many input elements hide what is typed."""
-        count = 0
-        for name, flat in zip(self.names, self._attributes, strict=False):
-            given = [self._string(item).lower() for item in flat]
-            if name == "INPUT" and ("type", "password") in zip(
-                given[::2], given[1::2], strict=False
-            ):
-                count += 1
-        return count
+        return sum(self._is_password(index) for index in range(len(self.names)))
+
+    def _is_password(self, index: int) -> bool:
+        """Whose value is nobody's evidence: it is left out everywhere."""
+        if self.names[index] != "INPUT":
+            return False
+        given = [self._string(item).lower() for item in self._attributes[index]]
+        return ("type", "password") in zip(given[::2], given[1::2], strict=False)
+
+    def _typed(self, index: int) -> str:
+        """What stands in a form field, as far as it is shown."""
+        if self.names[index] == "TEXTAREA":
+            return self._area.get(index, "")
+        if self.names[index] != "INPUT" or self._is_password(index):
+            return ""
+        given = [self._string(item).lower() for item in self._attributes[index]]
+        unseen = ("hidden", "checkbox", "radio", "file", "color", "range", "image")
+        if any(("type", kind) in zip(given[::2], given[1::2], strict=False) for kind in unseen):
+            return ""
+        return self._input.get(index, "")
 
     def visible_lines(self) -> list[str]:
         """Rendered text, a line per block; hidden and fully transparent text is left out."""
@@ -212,8 +226,12 @@ class _Document:
         last_block = -2
         for owner, text_index in zip(owners, self._layout["text"], strict=True):
             text = self._string(text_index)
-            if not text or (self._types[owner] == ELEMENT and not self._pseudo(owner)):
+            typed = self._typed(owner)
+            if not typed and (
+                not text or (self._types[owner] == ELEMENT and not self._pseudo(owner))
+            ):
                 continue
+            text = typed or text
             parent = self._parents[owner]
             if owner in hidden or parent in hidden or parent in transparent:
                 continue
