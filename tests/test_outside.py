@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import io
 import json
 import re
 import shutil
@@ -11,6 +10,7 @@ import socket
 import subprocess
 import time
 import zipfile
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
@@ -136,7 +136,7 @@ def test_pywb_replays_the_page_and_its_api_calls(captured: Captured, tmp_path: P
     try:
         wait_for(port, server)
         page = replay(port, captured.url)
-        assert "Pleinpraat" in page or "<html" in page.lower()
+        assert "Pleinpraat" in page
         urls = [
             json.loads(line.split(" ", 2)[2])["url"]
             for line in (collection / "indexes" / "index.cdxj").read_text("utf-8").splitlines()
@@ -161,16 +161,16 @@ def wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
 
 
 def replay(port: int, url: str) -> str:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     path = f"/proof/mp_/{quote(url, safe=':/?&=@%')}"
     for _ in range(3):
-        connection.request("GET", path)
-        response = connection.getresponse()
-        body = response.read()
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        with closing(connection):
+            connection.request("GET", path, headers={"Connection": "close"})
+            response = connection.getresponse()
+            body = response.read()
         if response.status in (301, 302, 307):
-            path = response.headers["Location"]
-            path = re.sub(r"^https?://[^/]+", "", path)
+            path = re.sub(r"^https?://[^/]+", "", response.headers["Location"])
             continue
         assert response.status == 200, (response.status, body[:300])
-        return io.TextIOWrapper(io.BytesIO(body), "utf-8", errors="replace").read()
+        return body.decode("utf-8", "replace")
     raise AssertionError("redirects without end")

@@ -21,6 +21,7 @@ from evidence_kit.jobs.workfolder import WorkFolder
 from evidence_kit.seal.netlog_build import WebSocketFrames
 from evidence_kit.seal.redact import Redactor
 from evidence_kit.seal.redact_types import RedactedExchange
+from evidence_kit.seal.redact_websocket import redact_frames
 from evidence_kit.seal.wacz import Page, write_wacz
 from evidence_kit.seal.warc import WarcWriter, pem_chain
 
@@ -199,17 +200,23 @@ class Converter:
         return redacted
 
     def _frames(self, writer: WarcWriter, frames: WebSocketFrames) -> None:
-        sent, received, items = self._redactor.redact_frames(
-            frames.sent, frames.received, self._work.scratch, frames.exchange
-        )
-        self._keep(replace(item, record=f"page exchange {item.record}") for item in items)
+        folder = self._work.scratch / "redacted-page"
+        folder.mkdir(exist_ok=True)
+        paths, contents = [], []
+        for path, side in ((frames.sent, "ws-sent"), (frames.received, "ws-received")):
+            delivered, content, items = redact_frames(
+                path, str(frames.exchange), side, folder, self._redactor.mask
+            )
+            self._keep(replace(item, record=f"page exchange {item.record}") for item in items)
+            paths.append(delivered)
+            contents.append(content)
         writer.websocket(
             self._redactor.redact_url(frames.url),
             frames.started,
-            sent.path,
-            received.path,
+            paths[0],
+            paths[1],
             exchange=frames.exchange,
-            contents=(sent.content, received.content),
+            contents=(contents[0], contents[1]),
         )
 
     def _chains(self, exchanges: Sequence[Exchange]) -> tuple[TlsFile, ...]:
