@@ -27,7 +27,8 @@ from tests.page_site import page_site
 PAGE = """<!DOCTYPE html><title>Voorbeeld</title><body style="margin:0;height:9500px">
 <h1>Kop <b>vet</b></h1><div id="open"></div><div id="closed"></div>
 <p style="visibility:hidden">verborgen</p><p style="display:none">weg</p>
-<p style="opacity:0">doorzichtig</p><input value="oud" id="field"><input type="password" value="geheim1">
+<p style="opacity:0">doorzichtig</p><input value="oud" id="field">
+<input type="password" value="geheim1">
 <img src="x" alt="een plaatje"><iframe src="/frame"></iframe>
 <script>
 open.attachShadow({mode: 'open'}).innerHTML = '<p>open schaduw';
