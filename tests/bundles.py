@@ -159,6 +159,8 @@ class Case:
         files = {**self.files, **self.tags}
         record = copy.deepcopy(self.record)
         record["artefacts"] = [_artefact(name, data) for name, data in sorted(self.files.items())]
+        fingerprint = hashlib.sha256(self.sign_with.certificate).hexdigest()
+        record["operator"]["certificate_sha256"] = fingerprint
         self.edit_record(record)
         files.setdefault("data/capture.json", dumps(record))
         files |= tag_files(_digests(files), _info())

@@ -391,7 +391,7 @@ def test_a_bundle_that_changes_while_it_is_read_is_no_pass(tmp_path: Path) -> No
     walked = walk(path)
     path.write_bytes(GOOD.replace(b"evidence-kit/capture/1", b"evidence-kit/capture/9"))
     with pytest.raises(UnreadableFileError, match="changed while"):
-        check_content(walked)
+        check_content(walked, "")
 
 
 def test_the_same_verdict_whatever_the_file_is_called(tmp_path: Path) -> None:

@@ -360,6 +360,9 @@ VECTORS: dict[str, Vector] = {
         _attributes(edit_sealed=_then(lambda files: files.pop("data/capture.json"), rebagged))
     ),
     "capture.malformed": of_record(lambda record: record.update(state="excellent")),
+    "capture.other-signer": of_record(
+        lambda record: record["operator"].update(certificate_sha256="0" * 64)
+    ),
     "artefact.missing": of_record(
         lambda record: record["artefacts"].append(
             {**record["artefacts"][0], "file": "data/web/page.pdf"}

@@ -175,6 +175,7 @@ RULES: Mapping[str, Rule] = {
         Status.FAILED,
         "capture.missing",
         "capture.malformed",
+        "capture.other-signer",
         "artefact.missing",
         "artefact.differs",
         "data.unmentioned",

@@ -107,7 +107,7 @@ def examine(
         findings += _no_signature("signature.not-checked")
     record, start = None, None
     if Verdict(str(path), tuple(findings)).section(Section.INTEGRITY) is Status.PASSED:
-        content = check_content(walked)
+        content = check_content(walked, report.signer.fingerprint if report.signer else "")
         findings += content.findings
         record = content.record
         if record is not None:

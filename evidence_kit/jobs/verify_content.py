@@ -36,11 +36,12 @@ class Content:
     findings: tuple[Finding, ...]
 
 
-def check_content(walked: Walk) -> Content:
+def check_content(walked: Walk, signer: str) -> Content:
     """Check everything in ``data/`` against the capture record and against itself.
 
     Args:
         walked: a container whose files were found to be the signed ones.
+        signer: SHA-256 of the certificate that signed, hexadecimal.
 
     Raises:
         UnreadableFileError: the file cannot be read any more, or changed since the walk.
@@ -48,8 +49,10 @@ def check_content(walked: Walk) -> Content:
     record, faults = read_capture(walked)
     if record is None:
         return Content(None, faults)
-    against = tuple(_check_files(walked, record))
-    findings = [*(against or [Finding("capture.ok")])]
+    against = list(_check_files(walked, record))
+    if record["operator"]["certificate_sha256"] != signer:
+        against.append(Finding("capture.other-signer", CAPTURE))
+    findings = against or [Finding("capture.ok")]
     findings += _remarks(record)
     findings += _check_post(walked)
     findings += _check_archives(walked)
