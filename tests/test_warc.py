@@ -92,6 +92,12 @@ def test_blocks_are_the_bytes_that_were_recorded(tmp_path: Path) -> None:
     assert data.count(f"X-Evidence-TLS-Chain: {chain_id((b'leaf', b'root'))}".encode()) == 4
     assert b"WARC-Truncated: disconnect" in data
     assert b"WARC-Date: 2026-11-23T10:00:00.000000Z" in data
+    # readers disagree on the payload of a chunked or cut-off message (warcio issue 74)
+    for record in writer.records:
+        raw = data[record.offset : record.offset + record.length]
+        plain = b"chunked" not in raw and b"WARC-Truncated" not in raw and b"no http" not in raw
+        if record.kind == "response" and record.status != 103:
+            assert (b"WARC-Payload-Digest" in raw) is plain
     # an interim response is a record of its own, the final one can be replayed
     assert [r.status for r in writer.records if r.kind == "response"][2:4] == [103, 200]
 
