@@ -23,10 +23,12 @@ from playwright.async_api import Error as PlaywrightError
 PAUSE_SECONDS = 3.0  # a worker answers within milliseconds, on a busy machine in a second
 CALL_SECONDS = 10.0  # a healthy target answers within milliseconds
 MAX_REQUESTS = 20_000  # followed one by one; the NetLog goes on recording beyond that
+MAX_HOPS = 60  # redirects of one request; the browser itself stops at 20
 MAX_DEPTH = 4  # page → frame → worker → worker started by it
 LASTING = frozenset({"WebSocket", "EventSource", "Ping", "CSPViolationReport"})
 """Resource types that never end or that nobody waits for: they do not keep a page busy."""
 
+_EXTRA = ("requestWillBeSentExtraInfo", "responseReceivedExtraInfo")
 _NETWORK_TARGETS = frozenset(
     {"page", "iframe", "worker", "service_worker", "shared_worker", "webview"}
 )
@@ -98,7 +100,8 @@ class CdpWatch:
         self._tasks: set[asyncio.Task[None]] = set()
         self._targets: set[str] = set()
         self._active: dict[str, Seen] = {}
-        self._extra: dict[str, list[dict[str, Any]]] = {}
+        self._hops: dict[str, list[Seen]] = {}
+        self._extra: dict[tuple[str, str], list[Mapping[str, Any] | None]] = {}
         self._main_frame = ""
         self.seen: list[Seen] = []
         self.dropped = 0
@@ -263,7 +266,7 @@ class CdpWatch:
             self._add(
                 Seen(params["requestId"], params["url"], "GET", time.time(), kind="WebSocket")
             )
-        elif name in ("requestWillBeSentExtraInfo", "responseReceivedExtraInfo"):
+        elif name in _EXTRA:
             self._extra_info(name, params)
         else:
             hop = self._active.get(str(params.get("requestId", "")))
@@ -278,6 +281,8 @@ class CdpWatch:
             if redirect is None:
                 return  # the same request, told by a second session
             self._answer(before, redirect)
+            if not params.get("redirectHasExtraInfo", True):
+                self._without_extra(key)
             before.redirected = before.ended = True
         hop = Seen(
             key,
@@ -300,22 +305,50 @@ class CdpWatch:
             return
         self.seen.append(hop)
         self._active[hop.request_id] = hop
-        for early in self._extra.pop(hop.request_id, []):
-            hop.request_headers = {str(k): str(v) for k, v in early["headers"].items()}
+        hops = self._hops.setdefault(hop.request_id, [])
+        hops.append(hop)
+        self._early(hop, len(hops) - 1)
 
     def _extra_info(self, name: str, params: Mapping[str, Any]) -> None:
-        """Headers as really sent and received; may come before or after the plain event."""
+        """Headers as really sent and received.
+
+        They may come before or long after the plain event, and hops of one redirect chain share
+        their id: the n-th of a kind belongs to the n-th hop.
+        """
         key = str(params["requestId"])
-        hop = self._active.get(key)
+        if len(self._extra) >= 2 * MAX_REQUESTS:
+            return
+        side = self._extra.setdefault((key, name), [])
+        if len(side) < MAX_HOPS:
+            side.append(params)
+            hops = self._hops.get(key, [])
+            if len(side) <= len(hops):
+                self._apply(hops[len(side) - 1], name, params)
+
+    def _early(self, hop: Seen, place: int) -> None:
+        """What came before the hop itself was told."""
+        for name in _EXTRA:
+            side = self._extra.get((hop.request_id, name), [])
+            found = side[place] if place < len(side) else None
+            if found is not None:
+                self._apply(hop, name, found)
+
+    def _without_extra(self, key: str) -> None:
+        """A redirect of the browser's own: it passed no wire and gets no extra events."""
+        place = len(self._hops.get(key, [])) - 1
+        for name in _EXTRA:
+            side = self._extra.setdefault((key, name), [])
+            if len(side) == place:
+                side.append(None)
+
+    @staticmethod
+    def _apply(hop: Seen, name: str, params: Mapping[str, Any]) -> None:
         headers = {str(k): str(v) for k, v in params.get("headers", {}).items()}
-        if name == "responseReceivedExtraInfo":
-            if hop is not None and hop.status is None:
-                hop.response_headers = headers
-                hop.status = int(params.get("statusCode", 0)) or None
-        elif hop is not None and hop.status is None:
+        if name == "requestWillBeSentExtraInfo":
             hop.request_headers = headers
-        elif len(self._extra) < MAX_REQUESTS:
-            self._extra.setdefault(key, []).append(dict(params))
+        else:
+            hop.response_headers = headers
+            hop.status = hop.status or int(params.get("statusCode", 0)) or None
 
     def _progress(self, hop: Seen, name: str, params: Mapping[str, Any]) -> None:
         if name == "responseReceived":
