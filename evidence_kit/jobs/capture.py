@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -217,6 +217,7 @@ class _Capture:
         self.environ = environ
         self.started = clock()
         self.moment: TsaMoment | None = None
+        self.tsa = TsaClient(clock, anchors=anchors)  # one, since it keeps each authority's pace
         self.info = describe(load(signer.certificate))
 
     def run(
@@ -288,7 +289,7 @@ class _Capture:
         if not self.request.use_tsa:
             return StartToken(why_missing="not asked for (--no-tsa)")
         nonce = self.random(32)
-        client = TsaClient(self.clock, anchors=self.anchors, log=log)
+        client = replace(self.tsa, log=log)
         sent = self.clock()
         attempts = client.first_token(sha256(nonce).digest(), self._tsas())
         if attempts.answer is None:
@@ -431,7 +432,6 @@ class _Capture:
 
     def _seal(self, host: str, home: Path) -> Sealed:
         use = self.request.use_tsa
-        client = TsaClient(self.clock, anchors=self.anchors)
         second = (self.request.second_tsa,) if self.request.second_tsa else ()
         return seal_folder(
             self.work,
@@ -448,8 +448,8 @@ class _Capture:
             output=self.request.output,
             receipts=home / "receipts",
             clock=self.clock,
-            stamper=stamper(client, self._tsas(), self.clock) if use else None,
-            second=stamper(client, second, self.clock) if second else None,
+            stamper=stamper(self.tsa, self._tsas(), self.clock) if use else None,
+            second=stamper(self.tsa, second, self.clock) if second else None,
             progress=self.progress,
         )
 

@@ -29,6 +29,10 @@ _TYPES = frozenset(
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
+_REPEATABLE = ("warc-concurrent-to", "warc-protocol")
+"""ISO 28500 section 5.7, and the IIPC's WARC-Protocol: one field for each protocol layer."""
+
+
 class WarcError(ValueError):
     """Not a WARC file as this project reads it; the text says where and why."""
 
@@ -159,8 +163,7 @@ def _read_head(source: _Source) -> dict[str, str]:
         if match is None or b"\n" in line or b"\r" in line:
             raise WarcError(f"a header line of the record at byte {at} is malformed")
         name = match[1].decode("ascii").lower()
-        # WARC-Concurrent-To alone may be repeated (ISO 28500, 5.7).
-        if name in fields and name != "warc-concurrent-to":
+        if name in fields and name not in _REPEATABLE:
             raise WarcError(f"header {name} twice in the record at byte {at}")
         try:
             fields[name] = match[2].decode("utf-8")
