@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,9 @@ from evidence_kit.core.verdict_words import verdict_lines
 from evidence_kit.core.words import Words
 from evidence_kit.demo.tsa import make_authority
 from evidence_kit.jobs.verify import verify, verify_many
+from evidence_kit.seal import cms, der
 from evidence_kit.seal.anchors import TrustAnchors
+from tests import pki
 from tests.bundles import (
     NAME,
     NOW,
@@ -292,13 +295,34 @@ def test_hostile_json_gives_findings(name: str, document: bytes, tmp_path: Path)
 
 
 def test_source_that_equals_only_for_python_differs(tmp_path: Path) -> None:
+    """1, 1.0 and true are one value in Python and three in JSON."""
     case = example()
-    case.files["data/post.json"] = case.files["data/post.json"].replace(
-        b'"value": "1"', b'"value": 1'
-    )
+    for name, old, new in (
+        ("data/api/0001-status.json", b'"id": "1"', b'"id": 1'),
+        ("data/post.json", b'"value": "1"', b'"value": true'),
+    ):
+        assert old in case.files[name]
+        case.files[name] = case.files[name].replace(old, new)
     verdict = judge(tmp_path, case.seal())
     assert verdict.states[0] is State.CONTRADICTORY
     assert "post.source-differs" in codes(verdict)
+
+
+def test_a_second_stamp_as_delivered_may_carry_a_spare_certificate(tmp_path: Path) -> None:
+    """Real authorities send more than is needed; their signature does not cover it."""
+    path = example().write(tmp_path)
+    good = pki.token_over(sha256(GOOD).digest(), by=authority())
+    path.write_bytes(GOOD)
+    held = cms.read(good, max_bytes=len(good)).certificates
+    spare = pki.certificate("Spare", pki.key_of(number=7))
+    token = cms.rebuild(good, certificates=[*held, spare])
+    granted = der.encode(der.SEQUENCE, der.encode_integer(0))
+    beside = path.with_name(path.stem + ".custody")
+    beside.mkdir()
+    (beside / "0001-sealed.tsr").write_bytes(der.encode(der.SEQUENCE, granted + token))
+    verdict = verify(path, anchors=trusted(), now=NOW)
+    assert "custody.stamp-ok" in codes(verdict)
+    assert verdict.section(Section.CUSTODY) is Status.PASSED
 
 
 def test_hostile_text_does_not_reach_the_terminal(tmp_path: Path) -> None:
