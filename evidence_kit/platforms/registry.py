@@ -17,6 +17,7 @@ from evidence_kit.platforms.base import (
 )
 from evidence_kit.platforms.generic import GenericAdapter
 from evidence_kit.platforms.mastodon import MastodonAdapter
+from evidence_kit.platforms.x import XAdapter
 
 
 def adapters(environ: Mapping[str, str]) -> tuple[Adapter, ...]:
@@ -26,12 +27,20 @@ def adapters(environ: Mapping[str, str]) -> tuple[Adapter, ...]:
         environ: read for tokens: ``MASTODON_ACCESS_TOKEN``, sent to ``MASTODON_INSTANCE`` only.
     """
     return (
+        XAdapter(
+            token=environ.get("X_BEARER_TOKEN") or None,
+            thread=_number(environ.get("X_THREAD_POSTS")),
+        ),
         MastodonAdapter(
             token=environ.get("MASTODON_ACCESS_TOKEN") or None,
             token_host=(environ.get("MASTODON_INSTANCE") or "").lower() or None,
         ),
         GenericAdapter(),
     )
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 6 else 0
 
 
 def fetch_post(

@@ -1,0 +1,51 @@
+"""How each platform adapter is brought to a local server: the table of the contract suite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from evidence_kit.platforms.base import Adapter
+from evidence_kit.platforms.generic import GenericAdapter
+from evidence_kit.platforms.mastodon import MastodonAdapter
+from evidence_kit.platforms.x import XAdapter
+from tests.platform_tools import Played, js
+
+INSTANCE = js({"domain": "voorbeeld.invalid", "version": "4.3.0"})
+
+
+@dataclass(frozen=True)
+class Case:
+    """One adapter, in one of its ways to ask.
+
+    Attributes:
+        make: the adapter for a server at an address.
+        url: of a post; ``{base}`` stands for the server.
+        answers: by path, for questions that come before the one about the post.
+    """
+
+    label: str
+    make: Callable[[str], Adapter]
+    url: str
+    answers: Mapping[str, Played] = field(default_factory=dict)
+
+
+CASES = (
+    Case(
+        "mastodon",
+        lambda base: MastodonAdapter(),
+        "{base}/@boze_bezoeker/115400000000000101",
+        {"/api/v2/instance": INSTANCE},
+    ),
+    Case(
+        "x",
+        lambda base: XAdapter(api=base, oembed=base, syndication=base),
+        "https://x.com/jan/status/1154",
+    ),
+    Case(
+        "x-token",
+        lambda base: XAdapter("geheim", api=base, oembed=base, syndication=base),
+        "https://x.com/jan/status/1154",
+    ),
+    Case("generic", lambda base: GenericAdapter(), "{base}/@boze_bezoeker/115400000000000101"),
+)
