@@ -167,7 +167,7 @@ class _Maker:
         result = ArtefactResult(kind, name, State.MADE, why, digests, self._clock())
         self._results.append(result)
         self._log.log(
-            "artefact", kind=kind.value, file=name, state="made", sha256=digests.sha256, why=why
+            "artefact", kind=kind.value, file=name, state="made", size=digests.size, why=why
         )
 
     def _screenshot(self) -> None:

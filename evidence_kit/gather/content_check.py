@@ -123,10 +123,14 @@ def judge(facts: ContentFacts) -> ContentCheck:
         return ContentCheck(ContentState.HTTP_ERROR, signals)
     if _holds_known_text(facts):
         return ContentCheck(ContentState.PRESENT, ("text:as-the-platform-gave-it",))
-    if facts.platform_state in _GONE_STATES:
-        signals = (f"platform:{facts.platform_state}", *_gone_signs(facts))
-        return ContentCheck(ContentState.NOT_AVAILABLE, signals)
     login, gone = _login_signs(facts), _gone_signs(facts)
+    if facts.platform_state in _GONE_STATES:
+        said = f"platform:{facts.platform_state}"
+        # A platform that says "private" confirms what a single sign on the page suggests.
+        needed = 1 if facts.platform_state == "private" else ENOUGH_SIGNS
+        if _weight(login) >= needed:
+            return ContentCheck(ContentState.LOGIN_WALL, (said, *login))
+        return ContentCheck(ContentState.NOT_AVAILABLE, (said, *gone))
     if _weight(login) >= ENOUGH_SIGNS:
         return ContentCheck(ContentState.LOGIN_WALL, login)
     if gone:

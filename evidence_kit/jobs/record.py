@@ -14,7 +14,7 @@ from typing import Any
 
 from evidence_kit import __version__
 from evidence_kit.core.clock import iso
-from evidence_kit.gather.content_check import ContentCheck
+from evidence_kit.gather.content_check import ContentCheck, ContentState
 from evidence_kit.gather.egress import Contact
 from evidence_kit.gather.page_types import Method, PageRecording
 from evidence_kit.gather.time_sources import ClockCheck
@@ -166,6 +166,9 @@ def _gaps(parts: Parts) -> list[dict[str, str]]:
     found = [
         {"what": item.file, "why": item.why} for item in parts.artefacts if item.state == FAILED
     ]
+    if parts.content.state is ContentState.UNKNOWN:
+        signals = ", ".join(parts.content.signals)
+        found.append({"what": "content check", "why": f"could not be judged ({signals})"})
     if parts.page is None:
         found.append({"what": "page", "why": parts.page_problem})
     elif parts.page.method is Method.CDP:
