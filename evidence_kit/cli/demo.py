@@ -47,14 +47,15 @@ def command(output: Path) -> None:
 
     say("evidence-kit DEMO: example servers, a throw-away key, no real evidence.")
     result = run_demo(output.resolve(), announce=announce)
-    say("\nAll steps ended as they should. Look at:")
+    folder = result.folder
+    say(f"\nAll steps ended as they should. Look in {folder}:")
     for what, path in (
         ("the sealed bundle", result.bundle),
-        ("its receipt", result.bundle.with_suffix(".receipt.json")),
+        ("its receipt", result.receipt),
         ("what the page looked like", result.opened / "data" / "web" / "screenshot.png"),
         ("what the platform itself said", result.opened / "data" / "api"),
         ("how to check it by hand", result.opened / "README.txt"),
         ("the copy with one changed bit", result.changed),
     ):
-        say(f"  {what:30} {path}")
+        say(f"  {what:30} {path.relative_to(folder)}")
     say("\nThe bundle is an ordinary ZIP file: any unzip program opens it.")

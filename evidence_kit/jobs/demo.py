@@ -16,11 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evidence_kit.core.errors import CaptureError, EvidenceError, ExitCode, StorageError
+from evidence_kit.core.layout import SUFFIX, receipt_path
 from evidence_kit.core.write_once import write_bytes_once
 from evidence_kit.demo.site import DemoSite
 from evidence_kit.demo.tsa import DemoTsa
 
 FOLDER = "evidence-kit-demo"
+HOME = "home"
+OPENED = "opened"
 ORGANISATION = "DEMO ziekenhuis (geen echte organisatie)"
 COMMAND_SECONDS = 300
 """A step that takes longer hangs; the capture itself ends long before."""
@@ -76,6 +79,11 @@ class DemoResult:
     certificate: Path
     tsa_root: Path
 
+    @property
+    def receipt(self) -> Path:
+        """What was noted outside the bundle."""
+        return receipt_path(self.bundle)
+
 
 def new_folder(parent: Path) -> Path:
     """Make ``evidence-kit-demo`` or, where that exists, ``evidence-kit-demo-2`` and so on.
@@ -109,50 +117,50 @@ def run_demo(parent: Path, *, announce: Callable[[Step], None]) -> DemoResult:
         StorageError: the folder could not be written.
     """
     folder = new_folder(parent)
-    home = folder / "home"
+    home = folder / HOME
     home.mkdir()
     write_bytes_once(home / "config.toml", _CONFIG.encode("utf-8"))
     passphrase = secrets.token_urlsafe(16)
-    runner = _Runner(home, passphrase, announce)
+    runner = _Runner(folder, passphrase, announce)
     with DemoSite() as site, DemoTsa() as tsa:
         tsa_root = folder / "demo-tsa-root.pem"
         write_bytes_once(tsa_root, tsa.root_pem)
         runner.run(_identity())
         certificate = folder / "demo-signer.pem"
         write_bytes_once(certificate, runner.certificate())
-        runner.run(_capture(site.address("threat"), tsa.url, folder))
+        runner.run(_capture(site.address("threat"), tsa.url))
     bundle = _only(folder, "*.asice")
     changed = folder / f"changed-{bundle.name}"
     write_bytes_once(changed, _one_bit_changed(bundle.read_bytes()))
-    opened = folder / "opened"
-    trusted = ("--trust", str(certificate), "--tsa-trust", str(tsa_root))
+    trusted = ("--trust", certificate.name, "--tsa-trust", tsa_root.name)
     for step in (
         Step(
             "Verify it without trusting anybody: the files fit the seal, but whose is it?",
-            ("verify", str(bundle)),
+            ("verify", bundle.name),
             ExitCode.INDETERMINATE,
             "INDETERMINATE: nobody has vouched for this key",
         ),
         Step(
             "Verify it with a certificate that you were given in another way.",
-            ("verify", str(bundle), *trusted),
+            ("verify", bundle.name, *trusted),
             ExitCode.OK,
             "PASSED",
         ),
         Step(
             "Verify a copy in which a single bit was changed.",
-            ("verify", str(changed), *trusted),
+            ("verify", changed.name, *trusted),
             ExitCode.FAILED,
             "FAILED: the change is noticed",
         ),
         Step(
             "Take the files out, to look at them.",
-            ("extract", str(bundle), "--output", str(opened)),
+            ("extract", bundle.name, "--output", OPENED, *trusted),
             ExitCode.OK,
             "done",
         ),
     ):
         runner.run(step)
+    opened = folder / OPENED / bundle.name.removesuffix(SUFFIX)
     return DemoResult(folder, bundle, changed, opened, certificate, tsa_root)
 
 
@@ -164,9 +172,9 @@ def _identity() -> Step:
     return Step("Make a signing key. This one is a throw-away.", arguments, ExitCode.OK, "done")
 
 
-def _capture(url: str, tsa: str, folder: Path) -> Step:
+def _capture(url: str, tsa: str) -> Step:
     arguments = (
-        *("capture", url, "--allow-private", "--tsa", tsa, "--output", str(folder)),
+        *("capture", url, "--allow-private", "--tsa", tsa),
         *("--case", "DEMO-2026-1", "--reason", "DEMO: bedreiging van een medewerker"),
         *("--passphrase-fd", "0"),
     )
@@ -176,10 +184,11 @@ def _capture(url: str, tsa: str, folder: Path) -> Step:
 class _Runner:
     """Runs command lines with the demo's home and passphrase."""
 
-    def __init__(self, home: Path, passphrase: str, announce: Callable[[Step], None]) -> None:
+    def __init__(self, folder: Path, passphrase: str, announce: Callable[[Step], None]) -> None:
+        self._folder = folder
         self._environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("EVIDENCE_KIT_")},
-            "EVIDENCE_KIT_HOME": str(home),
+            "EVIDENCE_KIT_HOME": str(folder / HOME),
             **{k: v for k, v in os.environ.items() if k == "EVIDENCE_KIT_BROWSER"},
         }
         self._passphrase = passphrase
@@ -211,6 +220,7 @@ class _Runner:
                 input=f"{self._passphrase}\n".encode(),
                 stdout=output,
                 env=self._environment,
+                cwd=self._folder,
                 timeout=COMMAND_SECONDS,
                 check=False,
             )
