@@ -110,6 +110,8 @@ def command(
     if done.folder is None:
         note("nothing was written: the bundle failed; --even-if-failed takes files out anyway")
         return int(code)
-    for name in done.files:
+    for name in done.files if files else ():
         say(harmless(str(done.folder.joinpath(*name.split("/")))))
+    if not files:
+        say(f"{len(done.files)} files in {harmless(str(done.folder))}")
     return int(code)

@@ -43,8 +43,11 @@ def console() -> Console:
     return made
 
 
-def print_verdict(verdict: Verdict, words: Words, out: Console) -> None:
-    """Print one verdict. Everything captured has gone through ``harmless``."""
+def print_verdict(verdict: Verdict, words: Words, out: Console, *, details: bool = False) -> None:
+    """Print one verdict; with ``details`` also the checks that found nothing wrong.
+
+    Everything captured has gone through ``harmless``.
+    """
     from rich.text import Text
 
     out.print(Text(harmless(verdict.path), style="bold"))
@@ -57,7 +60,7 @@ def print_verdict(verdict: Verdict, words: Words, out: Console) -> None:
         out.print(Text.assemble("  ", (name, "bold"), ": " if name else "", sentence))
     _print_facts(verdict, words, out)
     for section in Section:
-        _print_section(verdict, section, words, out)
+        _print_section(verdict, section, words, out, details=details)
 
 
 def _print_facts(verdict: Verdict, words: Words, out: Console) -> None:
@@ -76,11 +79,12 @@ def _print_facts(verdict: Verdict, words: Words, out: Console) -> None:
     if verdict.file is not None:
         facts.append(("sha512", verdict.file.sha512))
     for label, value in facts:
-        table = "section" if label == "signer" else "label"
-        out.print(Text(f"  {words.say(table, label)}: {value}"))
+        out.print(Text(f"  {words.say('label', label)}: {value}"))
 
 
-def _print_section(verdict: Verdict, section: Section, words: Words, out: Console) -> None:
+def _print_section(
+    verdict: Verdict, section: Section, words: Words, out: Console, *, details: bool
+) -> None:
     from rich.text import Text
 
     status = verdict.section(section)
@@ -92,7 +96,11 @@ def _print_section(verdict: Verdict, section: Section, words: Words, out: Consol
             (words.say("status", status), _COLOUR[status]),
         )
     )
-    found = [finding for finding in verdict.findings if finding.rule.section is section]
+    found = [
+        finding
+        for finding in verdict.findings
+        if finding.rule.section is section and (details or finding.rule.status is not Status.PASSED)
+    ]
     for finding in _weightiest(found):
         out.print(
             Text(

@@ -48,6 +48,7 @@ def language(settings: Settings, flag: str | None) -> str:
     metavar="WORDS",
     help="Do not let these count: unknown-signer, no-timestamp; separated by commas.",
 )
+@click.option("--details", is_flag=True, help="Also list each check that found nothing wrong.")
 @click.option("--lang", type=click.Choice(LANGUAGES), help="Language of the verdict.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
@@ -56,6 +57,7 @@ def command(
     tsas: tuple[Path, ...],
     receipt_file: Path | None,
     accept: str | None,
+    details: bool,
     lang: str | None,
     as_json: bool,
 ) -> int:
@@ -115,7 +117,7 @@ def command(
 
     out = console()
     for verdict in verdicts:
-        print_verdict(verdict, words, out)
+        print_verdict(verdict, words, out, details=details)
     if len(verdicts) > 1:
         print_summary(verdicts, words, out)
     return int(code)
