@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from evidence_kit.platforms.base import Adapter
 from evidence_kit.platforms.generic import GenericAdapter
 from evidence_kit.platforms.mastodon import MastodonAdapter
+from evidence_kit.platforms.reddit import RedditAdapter
 from evidence_kit.platforms.x import XAdapter
+from evidence_kit.platforms.youtube import YouTubeAdapter
 from tests.platform_tools import Played, js
 
 INSTANCE = js({"domain": "voorbeeld.invalid", "version": "4.3.0"})
@@ -46,6 +48,23 @@ CASES = (
         "x-token",
         lambda base: XAdapter("geheim", api=base, oembed=base, syndication=base),
         "https://x.com/jan/status/1154",
+    ),
+    Case(
+        "youtube",
+        lambda base: YouTubeAdapter(api=base, site=base),
+        "https://youtu.be/dQw4w9WgXcQ",
+    ),
+    Case(
+        "youtube-key",
+        lambda base: YouTubeAdapter("geheim", api=base, site=base),
+        "https://youtu.be/dQw4w9WgXcQ",
+    ),
+    Case("reddit", lambda base: RedditAdapter(), "https://redd.it/2gmzqe"),
+    Case(
+        "reddit-app",
+        lambda base: RedditAdapter("app", "geheim", site=base, api=base),
+        "https://redd.it/2gmzqe",
+        {"/api/v1/access_token": js({"access_token": "geheim"})},
     ),
     Case("generic", lambda base: GenericAdapter(), "{base}/@boze_bezoeker/115400000000000101"),
 )

@@ -83,7 +83,7 @@ MAX_MEDIA_SECONDS = 900.0
 """The same for a media file: 4 GiB at 5 MB/s."""
 
 _RETRY_STATUS = frozenset({502, 503, 504})
-_CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
+_CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization", "x-goog-api-key"})
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 

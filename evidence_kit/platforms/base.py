@@ -48,6 +48,9 @@ _SUFFIX_OF_TYPE = {
     "audio/mpeg": ".mp3",
     "audio/ogg": ".ogg",
 }
+CAR_TYPE = "application/vnd.ipld.car"
+"""Blocks of a repository (IPLD); no program opens such a file by itself."""
+
 _TEXT_TYPES = (
     *("text/", "image/svg", "application/xhtml", "application/xml"),
     *("application/javascript", "application/ecmascript"),
@@ -152,6 +155,22 @@ class Media:
 
 
 @dataclass(frozen=True)
+class KeptProof:
+    """Files with which ``verify`` can check offline what the platform itself signed.
+
+    Attributes:
+        kind: what to check it with, ``atproto-record/1`` for instance.
+        file: description of the proof, a JSON document.
+        files: everything that takes part, the description included. They answer questions that
+            carried no credential and are kept byte for byte: one masked byte would break them.
+    """
+
+    kind: str
+    file: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class PlatformResult:
     """What an adapter found out.
 
@@ -164,6 +183,7 @@ class PlatformResult:
         bounds: limits that were in force, as numbers.
         token_used: whether a token of the user took part.
         token_would_add: what a token would add, empty where nothing.
+        proof: what the platform itself signed, None where nothing.
     """
 
     adapter: str
@@ -175,6 +195,7 @@ class PlatformResult:
     bounds: Mapping[str, int] = field(default_factory=dict)
     token_used: bool = False
     token_would_add: str = ""
+    proof: KeptProof | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The ``platform`` part of the capture record."""
@@ -184,6 +205,7 @@ class PlatformResult:
             "token_used": self.token_used,
             "token_would_add": self.token_would_add,
             "gaps": [gap.to_json() for gap in self.gaps],
+            "proof": {"kind": self.proof.kind, "file": self.proof.file} if self.proof else None,
         }
 
 
@@ -200,6 +222,19 @@ class Http(Protocol):
         to: Path | None = None,
     ) -> Answer:
         """See :meth:`evidence_kit.gather.http.RecordingSession.get`."""
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        max_bytes: int = ...,
+        max_seconds: float = ...,
+        to: Path | None = None,
+    ) -> Answer:
+        """See :meth:`evidence_kit.gather.http.RecordingSession.send`."""
 
 
 class NotThisPlatformError(Exception):
@@ -258,7 +293,7 @@ class ApiFolder:
         """
         self._count += 1
         name = re.sub(r"[^a-z0-9]+", "-", what.lower()).strip("-")[:MAX_WHAT] or "answer"
-        path = f"data/api/{self._count:04d}-{name}{_api_suffix(body)}"
+        path = f"data/api/{self._count:04d}-{name}{_api_suffix(body, content_type)}"
         file = self._place(path)
         with _writing(path):
             with file.open("xb") as stream:
@@ -382,7 +417,9 @@ def _last_segment(url: str) -> str:
         return ""
 
 
-def _api_suffix(body: bytes) -> str:
+def _api_suffix(body: bytes, content_type: str) -> str:
+    if content_type.split(";")[0].strip().lower() == CAR_TYPE:
+        return ".car"
     try:
         loads(body)
     except JsonError:

@@ -17,7 +17,9 @@ from evidence_kit.platforms.base import (
 )
 from evidence_kit.platforms.generic import GenericAdapter
 from evidence_kit.platforms.mastodon import MastodonAdapter
+from evidence_kit.platforms.reddit import RedditAdapter
 from evidence_kit.platforms.x import XAdapter
+from evidence_kit.platforms.youtube import YouTubeAdapter
 
 
 def adapters(environ: Mapping[str, str]) -> tuple[Adapter, ...]:
@@ -30,6 +32,11 @@ def adapters(environ: Mapping[str, str]) -> tuple[Adapter, ...]:
         XAdapter(
             token=environ.get("X_BEARER_TOKEN") or None,
             thread=_number(environ.get("X_THREAD_POSTS")),
+        ),
+        YouTubeAdapter(key=environ.get("YOUTUBE_API_KEY") or None),
+        RedditAdapter(
+            client_id=environ.get("REDDIT_CLIENT_ID") or None,
+            client_secret=environ.get("REDDIT_CLIENT_SECRET") or None,
         ),
         MastodonAdapter(
             token=environ.get("MASTODON_ACCESS_TOKEN") or None,
