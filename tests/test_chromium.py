@@ -11,7 +11,7 @@ from evidence_kit.core.errors import BrowserError
 from evidence_kit.core.events import Silent
 from evidence_kit.gather import chromium, install
 from evidence_kit.gather.chromium import describe, find_browser, real_binary
-from evidence_kit.gather.install import install_browser
+from evidence_kit.gather.install import ensure_driver, install_browser
 from evidence_kit.jobs.setup import CheckState, doctor, setup
 
 
@@ -144,3 +144,29 @@ def test_doctor_tries_the_browser(tmp_path: Path) -> None:
     assert checks["fonts"].state is CheckState.OK
     assert checks["identity"].found == "default"
     assert checks["home"].state is CheckState.WARN
+
+
+def test_a_driver_that_does_not_start_is_said_with_what_it_needs(tmp_path: Path) -> None:
+    """As on a minimal Debian, where Playwright's own program lacks a library."""
+    broken = {"PATH": str(tmp_path), "NODE_OPTIONS": "--no-such-option"}
+    with pytest.raises(BrowserError, match="does not start") as caught:
+        ensure_driver(Silent(), broken)
+    assert "libatomic1" in caught.value.hint
+
+
+def test_what_the_driver_needs_is_installed_where_that_may_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evidence_kit.gather.install.is_root", lambda: True)
+    asked = tmp_path / "asked"
+    apt = tmp_path / "apt-get"
+    apt.write_text(f'#!/bin/sh\necho "$@" >> {asked}\n', "utf-8")
+    apt.chmod(0o755)
+    broken = {"PATH": f"{tmp_path}:/usr/bin:/bin", "NODE_OPTIONS": "--no-such-option"}
+    with pytest.raises(BrowserError, match="does not start"):
+        ensure_driver(Silent(), broken)
+    assert "libatomic1" in asked.read_text("utf-8")
+
+
+def test_a_driver_that_starts_needs_nothing(tmp_path: Path) -> None:
+    ensure_driver(Silent(), {"PATH": str(tmp_path)})

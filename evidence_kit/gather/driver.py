@@ -60,11 +60,6 @@ class Driver:
                 raise BrowserError(
                     f"the browser driver did not start within {START_SECONDS:.0f} seconds"
                 ) from error
-            except (PlaywrightError, OSError) as error:
-                raise BrowserError(
-                    f"the browser driver did not start: {first_line(error)}",
-                    hint="reinstall the package 'playwright'",
-                ) from error
         return self._playwright
 
     def call(self, work: Coroutine[Any, Any, T], *, seconds: float) -> T:
@@ -91,7 +86,7 @@ class Driver:
         try:
             playwright = self._starting.result(START_SECONDS)
             self.call(playwright.stop(), seconds=STOP_SECONDS)
-        except (PlaywrightError, OSError, TimeoutError, concurrent.futures.TimeoutError):
+        except (PlaywrightError, BrowserError, TimeoutError, concurrent.futures.TimeoutError):
             pass  # it never started or is gone: only the thread is left to end
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(STOP_SECONDS)
@@ -99,7 +94,13 @@ class Driver:
             self._loop.close()
 
     async def _start(self) -> Playwright:
-        return await async_playwright().start()
+        try:
+            return await async_playwright().start()
+        except Exception as error:  # Playwright raises bare exceptions when its program dies
+            raise BrowserError(
+                f"the browser driver did not start: {first_line(error)}",
+                hint="run 'evidence-kit setup', which tells what the driver needs",
+            ) from error
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)

@@ -24,6 +24,14 @@ HINT = (
     "or set EVIDENCE_KIT_BROWSER to the path of a browser"
 )
 
+DRIVER_PACKAGE = "libatomic1"
+"""The one library that Playwright's own program needs and a minimal Debian lacks."""
+DRIVER_HINT = (
+    f"Debian or Ubuntu: 'apt-get install {DRIVER_PACKAGE}' as root; "
+    "elsewhere: reinstall the package 'playwright'"
+)
+DRIVER_SECONDS = 60.0  # it prints its version in under a second
+
 
 @dataclass(frozen=True)
 class Attempt:
@@ -60,6 +68,29 @@ def install_browser(
     raise BrowserError(f"no browser could be installed ({tried})", hint=HINT)
 
 
+def ensure_driver(progress: Progress, environment: Mapping[str, str] = os.environ) -> None:
+    """Make sure that Playwright's own program starts; install what it lacks where that may be.
+
+    Raises:
+        BrowserError: it does not start; the message holds its own words.
+    """
+    version = [sys.executable, "-m", "playwright", "--version"]
+    why = _run_all([version], DRIVER_SECONDS, environment)
+    apt = _apt(environment)
+    if why and apt:
+        progress.step(f"installing what the browser driver needs: {DRIVER_PACKAGE}")
+        install = [apt, "install", "-y", "--no-install-recommends", DRIVER_PACKAGE]
+        _run_all([[apt, "update"], install], PACKAGE_SECONDS, environment)
+        why = _run_all([version], DRIVER_SECONDS, environment)
+    if why:
+        raise BrowserError(f"the browser driver does not start: {why}", hint=DRIVER_HINT)
+
+
+def _apt(environment: Mapping[str, str]) -> str | None:
+    """The system's package manager, where this user may use it."""
+    return shutil.which("apt-get", path=environment.get("PATH")) if is_root() else None
+
+
 def _ways(
     environment: Mapping[str, str], download_seconds: float
 ) -> list[tuple[str, list[Sequence[str]], float]]:
@@ -67,8 +98,8 @@ def _ways(
     ways: list[tuple[str, list[Sequence[str]], float]] = [
         ("download by Playwright", [install], download_seconds)
     ]
-    apt = shutil.which("apt-get", path=environment.get("PATH"))
-    if apt and is_root():
+    apt = _apt(environment)
+    if apt:
         get = [apt, "install", "-y", "--no-install-recommends"]
         ways += [
             (

@@ -19,7 +19,7 @@ from evidence_kit.core.clock import Clock
 from evidence_kit.core.errors import BrowserError, EvidenceError
 from evidence_kit.core.events import Progress
 from evidence_kit.gather.chromium import BrowserFound, find_browser
-from evidence_kit.gather.install import FONTS, HINT, Attempt, install_browser
+from evidence_kit.gather.install import FONTS, HINT, Attempt, ensure_driver, install_browser
 from evidence_kit.gather.self_test import SelfTest, self_test
 
 MIN_PYTHON = (3, 11)
@@ -78,6 +78,8 @@ def setup(
     Raises:
         BrowserError: there is none, or it does not start.
     """
+    if install:
+        ensure_driver(progress, environment)
     progress.step("looking for a browser")
     attempts: tuple[Attempt, ...] = ()
     try:
