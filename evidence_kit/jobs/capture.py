@@ -61,7 +61,7 @@ from evidence_kit.jobs.record import Note, Parts, StartToken, TlsFile, build_rec
 from evidence_kit.jobs.stamping import stamper
 from evidence_kit.jobs.workfolder import FAILED, NOT_APPLICABLE, WorkFolder, new_id
 from evidence_kit.platforms.base import ApiFolder, PlatformResult, post_document
-from evidence_kit.platforms.registry import fetch_post
+from evidence_kit.platforms.registry import fetch_post, page_address
 from evidence_kit.seal.anchors import TrustAnchors
 from evidence_kit.seal.cades_check import describe
 from evidence_kit.seal.redact import Redactor
@@ -179,6 +179,7 @@ def capture(
         CaptureError: the browser gave nothing that can be sealed.
         StorageError: something cannot be written; what was captured stays in the work folder.
     """
+    request = replace(request, url=page_address(request.url))
     host, port = target_of(request.url)
     browser = find_browser(request.browser, environ)
     _make_output(request.output)
@@ -419,10 +420,14 @@ class _Capture:
                 self.work.add(str(result.kind), path, clock=self.clock)
             else:
                 converter.file(str(result.kind), path)
+        signed = platform.proof.files if platform.proof is not None else ()
         for stored in out.stored:
             path = self.work.bag / stored.path
             original = stored.original_name or None
-            if stored.path.startswith("data/media/"):
+            if stored.path in signed:
+                # Public by nature, asked for without any credential, and worth nothing once masked.
+                self.work.add("api", path, clock=self.clock, original_name=original)
+            elif stored.path.startswith("data/media/"):
                 self.work.add("media", path, clock=self.clock, original_name=original)
             else:
                 converter.file("api", path, original)

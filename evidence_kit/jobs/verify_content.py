@@ -17,6 +17,7 @@ from evidence_kit.core.findings import Finding
 from evidence_kit.core.limits import MAX_JSON_BYTES
 from evidence_kit.core.post import FIELDS, resolve_pointer
 from evidence_kit.core.schemas import schema_fault
+from evidence_kit.jobs.verify_proof import check_platform_proof
 from evidence_kit.seal.container_read import Walk, open_entry, read_entry
 from evidence_kit.seal.wacz_read import check_wacz, check_warc
 
@@ -57,6 +58,7 @@ def check_content(walked: Walk, signer: str) -> Content:
     findings += _check_post(walked)
     findings += _check_archives(walked)
     findings += _check_chains(walked, record)
+    findings += check_platform_proof(walked, record)
     return Content(record, tuple(findings))
 
 

@@ -15,11 +15,19 @@ from evidence_kit.platforms.base import (
     PlatformResult,
     State,
 )
+from evidence_kit.platforms.bluesky import (
+    PLC_DIRECTORY,
+    PUBLIC_API,
+    BlueskyAdapter,
+    page_address,
+)
 from evidence_kit.platforms.generic import GenericAdapter
 from evidence_kit.platforms.mastodon import MastodonAdapter
 from evidence_kit.platforms.reddit import RedditAdapter
 from evidence_kit.platforms.x import XAdapter
 from evidence_kit.platforms.youtube import YouTubeAdapter
+
+__all__ = ["adapters", "fetch_post", "page_address"]
 
 
 def adapters(environ: Mapping[str, str]) -> tuple[Adapter, ...]:
@@ -41,6 +49,10 @@ def adapters(environ: Mapping[str, str]) -> tuple[Adapter, ...]:
         MastodonAdapter(
             token=environ.get("MASTODON_ACCESS_TOKEN") or None,
             token_host=(environ.get("MASTODON_INSTANCE") or "").lower() or None,
+        ),
+        BlueskyAdapter(
+            api=environ.get("BSKY_PUBLIC_API") or PUBLIC_API,
+            plc=environ.get("ATPROTO_PLC_DIRECTORY") or PLC_DIRECTORY,
         ),
         GenericAdapter(),
     )

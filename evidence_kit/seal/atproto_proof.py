@@ -21,6 +21,12 @@ from evidence_kit.seal.atproto_keys import PublicKey
 from evidence_kit.seal.atproto_mst import find
 from evidence_kit.seal.atproto_plc import check_log
 
+PROOF_KIND = "atproto-record/1"
+"""How a capture record names this kind of proof."""
+
+PROOF_SCHEMA = "evidence-kit/atproto-proof/1"
+"""Of the description that lies beside the files (``schemas/atproto-proof-1.schema.json``)."""
+
 COMMIT_VERSION = 3
 """Of AT Protocol's repository format; version 2 repositories were all converted in 2023."""
 
