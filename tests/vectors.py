@@ -7,17 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from evidence_kit.core.canonical_json import dumps, loads
+from evidence_kit.core.clock import iso
 from evidence_kit.core.digests import digest_bytes
-from evidence_kit.core.layout import MANIFEST, SIGNATURE
+from evidence_kit.core.layout import MANIFEST, SIGNATURE, custody_folder
 from evidence_kit.core.receipt import CustodyMark, Receipt
 from evidence_kit.core.verdict import Verdict
+from evidence_kit.demo.tsa import Authority, make_authority
 from evidence_kit.jobs.verify import verify_many
+from evidence_kit.jobs.verify_stamps import renewal_list
 from evidence_kit.seal import cms, der
 from evidence_kit.seal.anchors import TrustAnchors
 from evidence_kit.seal.cades import signature_value
@@ -27,6 +31,7 @@ from tests import pki
 from tests.bundles import (
     CAPTURE_ID,
     NAME,
+    NONCE,
     NOW,
     WHEN,
     Case,
@@ -37,7 +42,9 @@ from tests.bundles import (
     rebagged,
     relisted,
     response,
+    root_of,
     signer,
+    token,
     trusted,
     unpack,
 )
@@ -175,6 +182,77 @@ def with_sidecar(name: str, make: Callable[[bytes], bytes], **options: Any) -> V
 
 def _second_stamp(data: bytes) -> bytes:
     return response(data, when=WHEN + timedelta(minutes=5), tsa=authority())
+
+
+def _unstamped(folder: Path) -> Path:
+    case = example()
+    case.stamp = None
+    return case.write(folder)
+
+
+def _stamped_later(folder: Path) -> Verdict:
+    """Sealed without a stamp; a trusted authority stamped the whole file a day later."""
+    path = _unstamped(folder)
+    beside = custody_folder(path)
+    beside.mkdir()
+    when = WHEN + timedelta(days=1)
+    stamp = response(path.read_bytes(), when=when, tsa=authority())
+    (beside / "0001-sealed.tsr").write_bytes(stamp)
+    return judged(path, now=WHEN + timedelta(days=2))
+
+
+def _older_than_its_content(folder: Path) -> Verdict:
+    """Two trusted authorities: the file is stamped before the stamp inside it was made."""
+    path = example().write(folder)
+    beside = custody_folder(path)
+    beside.mkdir()
+    stamp = response(path.read_bytes(), when=WHEN - timedelta(hours=2), tsa=authority())
+    (beside / "0001-sealed.tsr").write_bytes(stamp)
+    return judged(path)
+
+
+def renewed(folder: Path, when: datetime) -> Path:
+    """The good bundle with a second stamp and a renewal over both by a younger authority."""
+    path = example().write(folder)
+    beside = custody_folder(path)
+    beside.mkdir()
+    second = _second_stamp(path.read_bytes())
+    (beside / "0001-sealed.tsr").write_bytes(second)
+    listed = renewal_list(digest_bytes(path.read_bytes()), {"0001-sealed.tsr": second})
+    (beside / "0002-renewed.sha512").write_bytes(listed)
+    (beside / "0002-renewed.tsr").write_bytes(response(listed, when=when, tsa=younger()))
+    return path
+
+
+@cache
+def younger() -> Authority:
+    """An authority that still holds when the ordinary one has expired."""
+    return make_authority(WHEN + timedelta(days=3000), name="DEMO younger authority")
+
+
+def trusting_both() -> TrustAnchors:
+    both = trusted()
+    return TrustAnchors(both.signers, (*both.tsas, root_of(younger())))
+
+
+def _renewed_in_time(folder: Path) -> Verdict:
+    now = WHEN + timedelta(days=4000)
+    path = renewed(folder, WHEN + timedelta(days=3200))
+    return judged(path, anchors=trusting_both(), now=now)
+
+
+def _renewed_then_changed(folder: Path) -> Verdict:
+    now = WHEN + timedelta(days=3300)
+    path = renewed(folder, WHEN + timedelta(days=3200))
+    (custody_folder(path) / "0001-sealed.tsr").unlink()
+    return judged(path, anchors=trusting_both(), now=now)
+
+
+def _started_after_the_seal(case: Case) -> None:
+    late = case.signed + timedelta(hours=1)
+    start = token(NONCE, when=late, tsa=case.tsa)
+    case.files["data/start-token.tst"] = start
+    case.record["start_token"].update(sha256=sha256(start).hexdigest(), time=iso(late))
 
 
 def _custody_not_a_file(folder: Path) -> Verdict:
@@ -331,6 +409,10 @@ VECTORS: dict[str, Vector] = {
     "timestamp.unused-material": _stamped_with(_with_stray),
     "timestamp.ok": _GOOD,
     "timestamp.qualification-unknown": _GOOD,
+    "timestamp.later": _stamped_later,
+    "timestamp.stamps-contradict": _older_than_its_content,
+    "timestamp.renewed": _renewed_in_time,
+    "start-token.contradicts": of_case(_started_after_the_seal, now=WHEN + timedelta(days=1)),
     "timestamp.missing": of_case(_attributes(stamp=None)),
     "timestamp.untrusted": of_bytes(lambda: example().seal(), anchors=_ONLY_SIGNER),
     "timestamp.not-checked": of_bytes(b"not a bundle"),
@@ -426,6 +508,7 @@ VECTORS: dict[str, Vector] = {
     "custody.stamp-ok": with_sidecar("0001-sealed.tsr", _second_stamp),
     "custody.stamp-invalid": with_sidecar("0001-sealed.tsr", lambda _: _second_stamp(b"other")),
     "custody.stamp-untrusted": with_sidecar("0001-sealed.tsr", _second_stamp, anchors=_ONLY_SIGNER),
+    "custody.renewed-differs": _renewed_then_changed,
     "custody.unknown-file": with_sidecar("notes.txt", lambda _: b"by a stranger"),
     "custody.not-checked": _custody_not_a_file,
     "custody.behind-receipt": with_receipt(custody=CustodyMark(1, "0001-sealed.tsr", "0" * 128)),

@@ -24,6 +24,8 @@ COMMANDS = {
     "verify": "Check bundles: unchanged, by whom, when. Works offline.",
     "show": "Show what is inside a bundle.",
     "extract": "Take files out of a bundle after checking it.",
+    "timestamp": "Add a time stamp to a sealed bundle; no key needed.",
+    "renew": "Renew a bundle's time stamp before it runs out; no key needed.",
     "config": "Show the settings and where each one comes from.",
     "completion": "Print the script that completes commands in your shell.",
 }

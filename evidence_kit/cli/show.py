@@ -99,11 +99,14 @@ def command(
 def _print(found: Shown, words: Words, out: Console) -> None:
     from rich.text import Text
 
-    from evidence_kit.core.verdict_words import verdict_lines
+    from evidence_kit.core.verdict_words import moment, verdict_lines
 
     out.print(Text(harmless(found.verdict.path), style="bold"))
     for name, sentence in verdict_lines(found.verdict, words):
         out.print(Text.assemble("  ", (name, "bold"), ": " if name else "", sentence))
+    if found.verdict.time.renew_before is not None:
+        label = words.say("label", "renew-before")
+        out.print(Text(f"  {label}: {moment(found.verdict.time.renew_before)}"))
     mark = "" if found.verified else f" [{words.say('label', 'not-verified')}]"
     if found.record is not None:
         for label, value in _facts(found.record, words):

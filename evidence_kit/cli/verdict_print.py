@@ -76,6 +76,8 @@ def _print_facts(verdict: Verdict, words: Words, out: Console) -> None:
     if time.stamp_time is not None:
         facts.append(("stamped-at", moment(time.stamp_time)))
         facts.append(("stamped-by", harmless(time.stamp_by)))
+    if time.renew_before is not None:
+        facts.append(("renew-before", moment(time.renew_before)))
     if verdict.file is not None:
         facts.append(("sha512", verdict.file.sha512))
     for label, value in facts:

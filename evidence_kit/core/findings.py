@@ -127,7 +127,7 @@ RULES: Mapping[str, Rule] = {
         "signer.revoked",
         "signer.not-checked",
     ),
-    **_rules(Section.TIME, Status.PASSED, "timestamp.ok"),
+    **_rules(Section.TIME, Status.PASSED, "timestamp.ok", "timestamp.later"),
     **_rules(Section.TIME, Status.INDETERMINATE, "timestamp.missing", "timestamp.untrusted"),
     **_rules(
         Section.TIME,
@@ -144,12 +144,15 @@ RULES: Mapping[str, Rule] = {
         "timestamp.not-checked",
         "timestamp.future",
         "timestamp.before-claimed-time",
+        "timestamp.stamps-contradict",
+        "start-token.contradicts",
     ),
     **_rules(
         Section.TIME,
         Status.INFO,
         "timestamp.long-after-claimed-time",
         "timestamp.renew",
+        "timestamp.renewed",
         "timestamp.qualification-unknown",
     ),
     **_rules(
@@ -218,6 +221,7 @@ RULES: Mapping[str, Rule] = {
         Section.CUSTODY,
         Status.FAILED,
         "custody.stamp-invalid",
+        "custody.renewed-differs",
         "custody.behind-receipt",
     ),
     **_rules(

@@ -65,6 +65,8 @@ _EXACT: Mapping[str, State] = {
     "timestamp.untrusted": State.TIMESTAMP_UNKNOWN,
     "timestamp.future": State.TIMES_CONTRADICT,
     "timestamp.before-claimed-time": State.TIMES_CONTRADICT,
+    "timestamp.stamps-contradict": State.TIMES_CONTRADICT,
+    "start-token.contradicts": State.TIMES_CONTRADICT,
     "timestamp.not-qualified": State.TIMESTAMP_NOT_QUALIFIED,
     "timestamp.qualification-unknown": State.QUALIFICATION_UNKNOWN,
 }
@@ -135,6 +137,7 @@ class TimeFacts:
         stamp_trusted: that authority is among the trusted ones.
         qualified: on a dated trusted list; None where no list was consulted.
         not_before_time: genTime of the start token: the record was made after it.
+        renew_before: end of validity behind the newest stamp in an unbroken row.
     """
 
     signing_time: datetime | None = None
@@ -143,6 +146,7 @@ class TimeFacts:
     stamp_trusted: bool = False
     qualified: bool | None = None
     not_before_time: datetime | None = None
+    renew_before: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ def verdict_json(verdict: Verdict, words: Words) -> dict[str, Any]:
             "stamp_trusted": time.stamp_trusted,
             "qualified": time.qualified,
             "made_after": _iso(time.not_before_time),
+            "renew_before": _iso(time.renew_before),
         },
         "content": {"status": verdict.section(Section.CONTENT).value},
         "custody": {"status": verdict.section(Section.CUSTODY).value},

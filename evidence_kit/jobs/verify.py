@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from evidence_kit.core.clock import iso
 from evidence_kit.core.errors import InputError, UnreadableFileError
 from evidence_kit.core.events import Progress, Silent
 from evidence_kit.core.findings import Finding, Section, Status
@@ -21,12 +22,20 @@ from evidence_kit.core.receipt import Receipt
 from evidence_kit.core.verdict import ACCEPTABLE, SignerFacts, TimeFacts, Verdict
 from evidence_kit.jobs.verify_content import check_content
 from evidence_kit.jobs.verify_custody import check_custody, has_sidecars
-from evidence_kit.jobs.verify_time import check_start_token
+from evidence_kit.jobs.verify_stamps import (
+    LaterStamp,
+    LaterStamps,
+    contradictions,
+    judge_stamps,
+    valid_until,
+)
+from evidence_kit.jobs.verify_time import check_bracket, check_start_token
 from evidence_kit.seal.anchors import TrustAnchors
 from evidence_kit.seal.bagit import check_bag
 from evidence_kit.seal.cades_check import SignatureReport, check_signature
 from evidence_kit.seal.container_read import Walk, check_time, read_entry, walk
 from evidence_kit.seal.manifest import check_manifest
+from evidence_kit.seal.timestamp import CLOCK_SLACK
 
 
 @dataclass(frozen=True)
@@ -94,12 +103,13 @@ def examine(
         fits = receipt.matches(walked.file)
         findings.append(Finding("receipt.ok" if fits else "receipt.differs", path.name))
     report = SignatureReport(())
+    stamps = judge_stamps(path, walked.file, anchors=anchors, now=now)
     if walked.entries:
         manifest, about_files = check_manifest(walked)
         findings += about_files
         findings += check_bag(walked, manifest)
-        report = _check_signature(walked, anchors, now)
-        findings += report.findings
+        report = _check_signature(walked, anchors, now, _proof(stamps))
+        findings += _with_later(report, stamps, now)
         if report.signing_time is not None:
             findings += check_time(walked, report.signing_time)
     else:
@@ -113,15 +123,16 @@ def examine(
         if record is not None:
             start = check_start_token(walked, record, anchors, now)
             findings += start.findings
+            findings += check_bracket(start.gen_time, report.signing_time, _trusted_time(report))
     else:
         findings.append(Finding("content.not-checked"))
-    findings += check_custody(path, walked.file, anchors=anchors, now=now, receipt=receipt)
+    findings += check_custody(path, stamps, receipt=receipt)
     verdict = Verdict(
         path=str(path),
         findings=tuple(findings),
         accepted=accept,
         signer=_signer(report),
-        time=_time(report, start.gen_time if start else None),
+        time=_time(report, start.gen_time if start else None, stamps),
         file=walked.file,
     )
     return Examined(verdict, walked, record)
@@ -166,7 +177,9 @@ def verify_many(
             yield Verdict(str(path), (finding,), accept)
 
 
-def _check_signature(walked: Walk, anchors: TrustAnchors, now: datetime) -> SignatureReport:
+def _check_signature(
+    walked: Walk, anchors: TrustAnchors, now: datetime, proved: datetime | None
+) -> SignatureReport:
     if SIGNATURE not in walked.entries:
         return SignatureReport(tuple(_no_signature("signature.missing")))
     if MANIFEST not in walked.entries:
@@ -179,7 +192,7 @@ def _check_signature(walked: Walk, anchors: TrustAnchors, now: datetime) -> Sign
         return SignatureReport(
             (Finding("signature.malformed", SIGNATURE, params), *_no_signature(None))
         )
-    report = check_signature(p7s, content, anchors=anchors, now=now)
+    report = check_signature(p7s, content, anchors=anchors, now=now, proved=proved)
     if all(f.rule.status is not Status.FAILED for f in report.findings if _is_integrity(f)):
         return report
     # Whose certificate lies beside a broken signature is the forger's choice: neither its name
@@ -213,13 +226,56 @@ def _signer(report: SignatureReport) -> SignerFacts | None:
     )
 
 
-def _time(report: SignatureReport, start: datetime | None) -> TimeFacts:
+def _proof(stamps: LaterStamps) -> datetime | None:
+    """The oldest time at which a trusted stamp beside the bundle saw the whole file."""
+    return stamps.trusted[0].gen_time if stamps.trusted else None
+
+
+def _trusted_time(report: SignatureReport) -> datetime | None:
     stamp = report.stamp
+    return stamp.gen_time if stamp is not None and stamp.trusted else None
+
+
+def _with_later(report: SignatureReport, stamps: LaterStamps, now: datetime) -> Iterator[Finding]:
+    """The signature's findings, in the light of the trusted stamps beside the bundle."""
+    usable = report.signer is not None
+    until = _until(report, stamps)
+    for finding in report.findings:
+        if finding.code == "timestamp.missing" and usable and stamps.trusted:
+            first = stamps.trusted[0]
+            params = {"time": iso(first.gen_time), "tsa": first.tsa_name}
+            yield Finding("timestamp.later", first.name, params)
+        elif finding.code == "timestamp.renew" and until is not None and now <= until:
+            yield Finding("timestamp.renewed", "", {"until": iso(until)})
+        else:
+            yield finding
+    if not usable:
+        return
+    own = report.stamp
+    slack = CLOCK_SLACK + ((own.accuracy if own else None) or timedelta())
+    yield from contradictions(_trusted_time(report), slack, stamps.trusted)
+    expired = _trusted_time(report) is None and until is not None and now > until
+    if expired and until is not None:
+        yield Finding("timestamp.renew", "", {"until": iso(until)})
+
+
+def _until(report: SignatureReport, stamps: LaterStamps) -> datetime | None:
+    own = report.stamp
+    first = own.certificate.not_after if own and own.trusted and own.certificate else None
+    return valid_until(first, stamps.trusted)
+
+
+def _time(report: SignatureReport, start: datetime | None, stamps: LaterStamps) -> TimeFacts:
+    stamp = report.stamp
+    later: LaterStamp | None = None
+    if stamp is None and report.signer is not None and stamps.trusted:
+        later = stamps.trusted[0]
     return TimeFacts(
         signing_time=report.signing_time,
-        stamp_time=stamp.gen_time if stamp else None,
-        stamp_by=stamp.tsa_name if stamp else "",
-        stamp_trusted=stamp.trusted if stamp else False,
+        stamp_time=later.gen_time if later else stamp.gen_time if stamp else None,
+        stamp_by=later.tsa_name if later else stamp.tsa_name if stamp else "",
+        stamp_trusted=later is not None or (stamp.trusted if stamp else False),
         qualified=stamp.qualified if stamp else None,
         not_before_time=start,
+        renew_before=_until(report, stamps) if report.signer is not None else None,
     )

@@ -7,7 +7,7 @@ holds the token's digest, so the record cannot be older than the token.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,8 +16,9 @@ from evidence_kit.core.clock import iso, parse_iso
 from evidence_kit.core.findings import Finding, Status
 from evidence_kit.core.limits import MAX_TOKEN
 from evidence_kit.seal.anchors import TrustAnchors
+from evidence_kit.seal.cades_check import CLOCK_TOLERANCE
 from evidence_kit.seal.container_read import Walk, read_entry
-from evidence_kit.seal.timestamp import check_token
+from evidence_kit.seal.timestamp import CLOCK_SLACK, check_token
 
 
 @dataclass(frozen=True)
@@ -61,3 +62,21 @@ def check_start_token(
     if not report.trusted:
         return StartToken((Finding("start-token.untrusted", name, params),))
     return StartToken((Finding("start-token.ok", name, params),), report.gen_time)
+
+
+def check_bracket(
+    start: datetime | None, claimed: datetime | None, stamped: datetime | None
+) -> Iterator[Finding]:
+    """The bracket must not be inside out: start token, then signing, then the stamp.
+
+    Args:
+        start: time of the trusted start token.
+        claimed: signing time by the signer's own clock.
+        stamped: time of the signature's trusted stamp.
+    """
+    if start is None:
+        return
+    late = claimed is not None and start > claimed + CLOCK_TOLERANCE
+    if late or (stamped is not None and start > stamped + CLOCK_SLACK):
+        end = stamped or claimed or start
+        yield Finding("start-token.contradicts", "", {"time": iso(start), "sealed": iso(end)})

@@ -98,7 +98,12 @@ _NOT_CHECKED = (
 
 
 def check_signature(
-    p7s: bytes, content: bytes, *, anchors: TrustAnchors, now: datetime
+    p7s: bytes,
+    content: bytes,
+    *,
+    anchors: TrustAnchors,
+    now: datetime,
+    proved: datetime | None = None,
 ) -> SignatureReport:
     """Judge the detached signature ``p7s`` over ``content`` (EN 319 102-1 in one pass).
 
@@ -107,6 +112,9 @@ def check_signature(
         content: the bytes it should be over.
         anchors: whom the user trusts.
         now: the verifier's clock, aware.
+        proved: when the signature is known to have existed by something outside it, such as a
+            trusted stamp over the file that holds it; the signature's own trusted stamp goes
+            before.
     """
     try:
         parts = _take_apart(p7s)
@@ -117,7 +125,7 @@ def check_signature(
         return _unusable("signature.malformed", error)
     stamp = _stamp(parts, anchors, now)
     findings = [*(broken or [Finding("signature.ok")])]
-    moment = stamp.gen_time if stamp and stamp.trusted and stamp.gen_time else None
+    moment = stamp.gen_time if stamp and stamp.trusted and stamp.gen_time else proved
     try:
         findings += _signer(parts, anchors, moment, now)
     except cms.HOSTILE as error:

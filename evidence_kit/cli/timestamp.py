@@ -1,0 +1,33 @@
+"""``evidence-kit timestamp``: add a time stamp to a sealed bundle; no key needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from evidence_kit.cli.stamped import stamp_with
+from evidence_kit.jobs.stamp_later import stamp_bundle
+
+
+@click.command(name="timestamp")
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option(
+    "--tsa",
+    "tsas",
+    multiple=True,
+    metavar="URL",
+    help="Time-stamping authority; repeat it for others that are tried when one fails.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(bundle: Path, tsas: tuple[str, ...], as_json: bool) -> int:
+    """Add a time stamp to a sealed bundle; no key needed.
+
+    The stamp is kept beside the bundle; the sealed file stays as it is. Use it for a bundle that
+    was sealed without time stamp, or to have a second authority confirm it.
+
+    \b
+    Example:
+      evidence-kit timestamp FILE.asice
+    """
+    return stamp_with(stamp_bundle, bundle, tsas, as_json=as_json)
