@@ -37,6 +37,7 @@ WRITERS = {
     "evidence_kit.seal.netlog",
     "evidence_kit.jobs.bundle",
     "evidence_kit.jobs.capture",
+    "evidence_kit.jobs.delivery",
     "evidence_kit.core.write_once",
 }
 """What makes bundles; verifying must not depend on it, nor share its mistakes."""

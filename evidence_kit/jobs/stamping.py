@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from evidence_kit.core.clock import Clock, iso
 from evidence_kit.core.receipt import Contact
 from evidence_kit.gather.tsa_client import TsaClient
+from evidence_kit.gather.tsa_list import known_tsas
 from evidence_kit.jobs.bundle import Stamp, Stamper
+
+
+def authorities(names: Sequence[str]) -> tuple[str, ...]:
+    """The authorities to ask, in order: those named, else those that the program knows."""
+    return tuple(names) or tuple(known_tsas())
 
 
 def stamper(client: TsaClient, names: Sequence[str], clock: Clock) -> Stamper:

@@ -1,0 +1,232 @@
+"""From what was gathered to what is sealed: redact, convert, register, write the record last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from evidence_kit.core.canonical_json import dumps, loads
+from evidence_kit.core.clock import Clock
+from evidence_kit.core.events import Progress
+from evidence_kit.gather.artefacts import Artefacts
+from evidence_kit.gather.artefacts import State as Drawn
+from evidence_kit.gather.time_sources import ClockCheck
+from evidence_kit.gather.tsa_client import TsaClient
+from evidence_kit.jobs.bundle import SOFTWARE, Seal, Sealed, seal_folder
+from evidence_kit.jobs.capture_types import CaptureRequest, target_of
+from evidence_kit.jobs.convert import Converter
+from evidence_kit.jobs.gathering import Gathered
+from evidence_kit.jobs.operator import Operator
+from evidence_kit.jobs.record import Note, Parts, StartToken, TlsFile, build_record
+from evidence_kit.jobs.stamping import authorities, stamper
+from evidence_kit.jobs.workfolder import FAILED, NOT_APPLICABLE, WorkFolder
+from evidence_kit.platforms.base import post_document
+from evidence_kit.seal.redact import Redactor
+from evidence_kit.seal.signer import Signer
+
+RECORD = "capture.json"
+
+MAX_OFFSET = 2.0
+"""Seconds that a clock may be off without a word; a container's times have steps of two."""
+
+
+def deliver(
+    work: WorkFolder,
+    gathered: Gathered,
+    request: CaptureRequest,
+    operator: Operator,
+    *,
+    clock: Clock,
+    random: Callable[[int], bytes],
+    warnings: tuple[Note, ...] = (),
+) -> dict[str, Any]:
+    """Turn what was gathered into the files of the bundle.
+
+    Args:
+        work: holds the raw files, gets the delivered ones.
+        gathered: what they are.
+        request: what was asked.
+        operator: who seals it.
+        clock: for the times of files.
+        random: for the ids of records.
+        warnings: to stand in the record beside those of the capture itself.
+
+    Returns:
+        The capture record as it stands in the bundle, without secrets.
+
+    Raises:
+        StorageError: something cannot be written or read back.
+    """
+    redactor = Redactor()
+    for exchange in (*gathered.exchanges, *gathered.api):
+        redactor.learn(exchange)
+    converter = Converter(
+        work,
+        redactor,
+        clock=clock,
+        random=random,
+        software=SOFTWARE,
+        start_token_sha256=gathered.start_token.sha256,
+    )
+    tls: tuple[TlsFile, ...] = ()
+    if gathered.page is not None:
+        tls = converter.page(
+            gathered.page,
+            gathered.exchanges,
+            gathered.page.title or "",
+            gathered.drawn.visible_text,
+        )
+    converter.api(gathered.api, gathered.started)
+    _page_files(work, converter, gathered.drawn, clock)
+    _platform_files(work, converter, gathered, clock)
+    _post(work, converter, gathered)
+    private = work.data / "private.json"
+    private.write_bytes(dumps(operator.private_json()))
+    work.add("private", private, clock=clock)
+    converter.file("log", work.data / "capture.log")
+    record = build_record(
+        Parts(
+            id=work.id,
+            request=_asked(request),
+            operator=operator.to_json(),
+            started=gathered.started,
+            ended=clock(),
+            clock=gathered.clock,
+            start_token=gathered.start_token,
+            contacts=gathered.contacts,
+            page=gathered.page,
+            page_problem="" if gathered.page is not None else "the browser gave no page",
+            platform=gathered.platform,
+            content=gathered.content,
+            artefacts=work.artefacts(),
+            tls=tls,
+            api_exchanges=len(gathered.api),
+            redactions=converter.redactions,
+            redaction_notes=[Note("redaction.remark", "", text) for text in redactor.notes],
+            warnings=[*_warnings(gathered.clock, gathered.start_token, request), *warnings],
+            missing=gathered.missing,
+        )
+    )
+    data = converter.document(record, f"data/{RECORD}")
+    (work.data / RECORD).write_bytes(data)
+    work.note("recorded", state=record["state"])
+    delivered: dict[str, Any] = loads(data)  # without secrets, so that it may be printed
+    return delivered
+
+
+def seal_capture(
+    work: WorkFolder,
+    request: CaptureRequest,
+    signer: Signer,
+    operator: Operator,
+    *,
+    home: Path,
+    tsa: TsaClient,
+    clock: Clock,
+    progress: Progress,
+) -> Sealed:
+    """Seal a delivered work folder into ``request.output``.
+
+    Raises:
+        StorageError: the bundle or its receipt cannot be written; the work folder stays.
+    """
+    names = authorities(request.tsas)
+    second = (request.second_tsa,) if request.second_tsa else ()
+    return seal_folder(
+        work,
+        Seal(
+            signer=signer,
+            organisation=operator.organisation,
+            staff_code=operator.staff_code,
+            contact=request.contact,
+            reason=request.reason,
+            case=request.case,
+            host=target_of(request.url)[0],
+            captured_until=clock(),
+        ),
+        output=request.output,
+        receipts=home / "receipts",
+        clock=clock,
+        stamper=stamper(tsa, names, clock) if request.use_tsa else None,
+        second=stamper(tsa, second, clock) if second else None,
+        progress=progress,
+    )
+
+
+def _page_files(work: WorkFolder, converter: Converter, drawn: Artefacts, clock: Clock) -> None:
+    """What was drawn of the page, redacted where it is text."""
+    for result in drawn.results:
+        path = work.data / "web" / result.name
+        if result.state is not Drawn.MADE:
+            failed = FAILED if result.state is Drawn.FAILED else NOT_APPLICABLE
+            name = f"data/web/{result.name}"
+            work.add_failed(str(result.kind), name, result.why, state=failed)
+        elif path.suffix in (".png", ".pdf"):  # pictures are not searched (format, rule 6)
+            work.add(str(result.kind), path, clock=clock)
+        else:
+            converter.file(str(result.kind), path)
+
+
+def _platform_files(
+    work: WorkFolder, converter: Converter, gathered: Gathered, clock: Clock
+) -> None:
+    """The platform's own answers and the media of the post."""
+    proof = gathered.platform.proof if gathered.platform is not None else None
+    signed = proof.files if proof is not None else ()
+    for item in gathered.stored:
+        path = work.bag / item.path
+        original = item.original_name or None
+        if item.path in signed:
+            # Public by nature, asked for without any credential, and worth nothing once masked.
+            work.add("api", path, clock=clock, original_name=original)
+        elif item.path.startswith("data/media/"):
+            work.add("media", path, clock=clock, original_name=original)
+        else:
+            converter.file("api", path, original)
+
+
+def _post(work: WorkFolder, converter: Converter, gathered: Gathered) -> None:
+    path = work.data / "post.json"
+    posts = gathered.platform.posts if gathered.platform is not None else ()
+    path.write_bytes(dumps(post_document(posts)))
+    converter.file("post", path)
+
+
+def _asked(request: CaptureRequest) -> dict[str, Any]:
+    home = str(Path.home())
+    return {
+        "url": request.url,
+        "reason": request.reason,
+        "case": request.case,
+        "command": [item.replace(home, "~") for item in request.command],
+        "options": {
+            "allow_private": request.allow_private,
+            "use_tsa": request.use_tsa,
+            "tsas": " ".join(request.tsas),
+            "second_tsa": request.second_tsa,
+            "ntp": " ".join(request.ntp),
+        },
+    }
+
+
+def _warnings(check: ClockCheck, token: StartToken, request: CaptureRequest) -> list[Note]:
+    """What a reader should know although nothing failed."""
+    found = []
+    if check.offset is None:
+        found.append(
+            Note(
+                "clock.not-compared",
+                "",
+                "no independent source of time could be reached; times are this machine's own",
+            )
+        )
+    elif abs(check.offset) > MAX_OFFSET + (check.uncertainty or 0.0):
+        found.append(
+            Note("clock.off", check.source, f"this machine's clock is off by {check.offset:+.1f} s")
+        )
+    if token.file is None and request.use_tsa:
+        found.append(
+            Note("start-token.missing", "", "no stamp says after which moment this was made")
+        )
+    return found

@@ -1,0 +1,240 @@
+"""Everything that touches the outside during one capture: start token, page, platform, clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from evidence_kit.core.clock import Clock
+from evidence_kit.core.errors import NetworkError
+from evidence_kit.core.events import Progress
+from evidence_kit.core.exchange import Exchange
+from evidence_kit.gather.artefacts import Artefacts, make_artefacts
+from evidence_kit.gather.chromium import BrowserFound
+from evidence_kit.gather.content_check import ContentCheck, check_content
+from evidence_kit.gather.driver import Driver
+from evidence_kit.gather.egress import Contact, Guard, system_resolve
+from evidence_kit.gather.http import RecordingSession
+from evidence_kit.gather.page_types import PageOptions, PageRecording
+from evidence_kit.gather.recorder import record_page
+from evidence_kit.gather.time_sources import (
+    ClockCheck,
+    HttpDateSource,
+    NtpSource,
+    TimeSource,
+    TsaMoment,
+    TsaSource,
+    measure_offset,
+)
+from evidence_kit.gather.tsa_client import TsaClient
+from evidence_kit.jobs.capture_log import CaptureLog
+from evidence_kit.jobs.capture_types import CaptureRequest
+from evidence_kit.jobs.convert import with_guard_addresses
+from evidence_kit.jobs.main_document import main_document
+from evidence_kit.jobs.record import StartToken
+from evidence_kit.jobs.stamping import authorities
+from evidence_kit.jobs.workfolder import WorkFolder
+from evidence_kit.platforms.base import ApiFolder, PlatformResult, Stored
+from evidence_kit.platforms.registry import fetch_post
+
+START_STAMP = "start-token.tst"
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What one capture brought in. Texts, addresses and exchanges are not redacted yet.
+
+    Attributes:
+        started: when the capture began; ``ended`` when nothing more was asked of the outside.
+        page: the visit; None where the browser gave none.
+        exchanges: the browser's, with and without response, with the addresses of the guard.
+        api: our own session's.
+        stored: raw answers and media that the adapter wrote.
+        missing: what a reader must not believe to be there, beside what the parts tell.
+    """
+
+    started: datetime
+    ended: datetime
+    start_token: StartToken
+    page: PageRecording[Artefacts] | None
+    exchanges: tuple[Exchange, ...]
+    api: tuple[Exchange, ...]
+    platform: PlatformResult | None
+    stored: tuple[Stored, ...]
+    content: ContentCheck
+    clock: ClockCheck
+    contacts: tuple[Contact, ...]
+    missing: tuple[Mapping[str, str], ...] = field(default=())
+
+    @property
+    def drawn(self) -> Artefacts:
+        """What was drawn; nothing where the visit was cut short before that."""
+        return drawn_on(self.page) if self.page is not None else Artefacts(())
+
+
+def drawn_on(page: PageRecording[Artefacts]) -> Artefacts:
+    """What a visit drew; nothing where it was cut short before that."""
+    return page.visited if page.visited is not None else Artefacts(())
+
+
+class Gathering:
+    """One run of the gathering; holds what its steps share.
+
+    Args:
+        request: what is asked.
+        work: gets every file, and the journal of what is done.
+        tsa: one client for the whole capture, since it keeps each authority's pace.
+    """
+
+    def __init__(
+        self,
+        request: CaptureRequest,
+        work: WorkFolder,
+        tsa: TsaClient,
+        *,
+        progress: Progress,
+        clock: Clock,
+        random: Callable[[int], bytes],
+        environ: Mapping[str, str],
+    ) -> None:
+        self.request = request
+        self.work = work
+        self.tsa = tsa
+        self.progress = progress
+        self.clock = clock
+        self.random = random
+        self.environ = environ
+        self.moment: TsaMoment | None = None
+
+    def run(
+        self,
+        browser: BrowserFound,
+        target: tuple[str, int],
+        options: PageOptions,
+        started: datetime,
+    ) -> Gathered:
+        """Gather everything; the order is the evidence's (see :mod:`evidence_kit.jobs.capture`).
+
+        Raises:
+            NetworkError: the address is on a private network and that was not allowed.
+            BrowserError: the browser could not be started.
+            CaptureError: the recording could not be written or read.
+        """
+        request = self.request
+        with CaptureLog(self.work.data / "capture.log", self.clock) as log, ExitStack() as stack:
+            log.log("capture-started", url=request.url, id=self.work.id)
+            guard = stack.enter_context(Guard([target] if request.allow_private else [], log))
+            pool = stack.enter_context(ThreadPoolExecutor(2))
+            token = pool.submit(self._start_token, log)
+            driver = stack.enter_context(Driver())
+            session = stack.enter_context(
+                RecordingSession(
+                    self.work.wire_api,
+                    resolve=guard.resolve_checked,
+                    clock=self.clock,
+                    environ=self.environ,
+                )
+            )
+            offset = pool.submit(self._clock_check, token, session)
+            start_token = token.result()  # before the page: the record is made after that moment
+            page = record_page(
+                request.url,
+                browser=browser,
+                options=options,
+                guard=guard,
+                work=self.work.root,
+                log=log,
+                progress=self.progress,
+                visit=lambda visit: make_artefacts(
+                    visit, self._web(), log, self.progress, self.clock
+                ),
+                driver=driver,
+                clock=self.clock,
+            )
+            _refused(page)
+            self.progress.step("asking the platform itself")
+            out = ApiFolder(self.work.bag)
+            platform = fetch_post(
+                request.url, session, out, log, environ=self.environ, page=main_document(page)
+            )
+            check = offset.result()
+            content = check_content(page, drawn_on(page), platform)
+            log.log("content-checked", state=str(content.state), signals=list(content.signals))
+            contacts = guard.contacts
+            exchanges = with_guard_addresses(
+                (*page.recording.exchanges, *page.recording.failed), guard
+            )
+        return Gathered(
+            started=started,
+            ended=self.clock(),
+            start_token=start_token,
+            page=page,
+            exchanges=tuple(exchanges),
+            api=session.exchanges,
+            platform=platform,
+            stored=out.stored,
+            content=content,
+            clock=check,
+            contacts=contacts,
+        )
+
+    def _web(self) -> Path:
+        folder = self.work.data / "web"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def _start_token(self, log: CaptureLog) -> StartToken:
+        """A stamp over a random number (bundle format, rule 3)."""
+        if not self.request.use_tsa:
+            return StartToken(why_missing="not asked for (--no-tsa)")
+        nonce = self.random(32)
+        client = replace(self.tsa, log=log)
+        sent = self.clock()
+        attempts = client.first_token(sha256(nonce).digest(), authorities(self.request.tsas))
+        if attempts.answer is None:
+            reasons = "; ".join(f"{item.url}: {item.reason}" for item in attempts.failures)
+            return StartToken(why_missing=reasons or "no authority is configured")
+        answer = attempts.answer
+        accuracy = answer.report.accuracy
+        self.moment = TsaMoment(
+            answer.gen_time,
+            accuracy.total_seconds() if accuracy is not None else None,
+            sent,
+            self.clock(),
+        )
+        path = self.work.data / START_STAMP
+        path.write_bytes(answer.token)
+        artefact = self.work.add("start-token", path, clock=self.clock)
+        return StartToken(artefact.file, nonce, answer.url, answer.gen_time, artefact.sha256)
+
+    def _clock_check(self, token: Future[StartToken], session: RecordingSession) -> ClockCheck:
+        """Time servers first, then the start token, then the site's own Date header."""
+        sources: list[TimeSource] = [
+            NtpSource(host, lambda name, port: system_resolve(name, port)[0])
+            for host in self.request.ntp
+        ]
+        if self.request.use_tsa:
+            sources.append(TsaSource(token.result().tsa or "none", self._token_moment))
+        sources.append(HttpDateSource(self.request.url, session))
+        return measure_offset(sources, self.clock)
+
+    def _token_moment(self) -> TsaMoment:
+        if self.moment is None:
+            raise NetworkError("no authority gave a token")
+        return self.moment
+
+
+def _refused(page: PageRecording[Any]) -> None:
+    """Nothing was contacted at all: that is an error of the address, not evidence."""
+    failure = page.failure
+    if failure is not None and failure.name == "ADDRESS_REFUSED" and not page.redirects:
+        raise NetworkError(
+            f"the address is on a private network: {failure.detail}",
+            hint="--allow-private permits this one host and port",
+        )
