@@ -6,14 +6,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from evidence_kit.platforms.base import Adapter
+from evidence_kit.platforms.bluesky import BlueskyAdapter
 from evidence_kit.platforms.generic import GenericAdapter
 from evidence_kit.platforms.mastodon import MastodonAdapter
 from evidence_kit.platforms.reddit import RedditAdapter
+from evidence_kit.platforms.wordpress import WordPressAdapter
 from evidence_kit.platforms.x import XAdapter
 from evidence_kit.platforms.youtube import YouTubeAdapter
 from tests.platform_tools import Played, js
 
+WP_PAGE = (
+    '<link rel="https://api.w.org/" href="{base}/wp-json/">'
+    '<link rel="alternate" type="application/json" href="{base}/wp-json/wp/v2/posts/4">'
+)
 INSTANCE = js({"domain": "voorbeeld.invalid", "version": "4.3.0"})
+
+BLUESKY_DID = "did:plc:ewvi7nxzyoun6zhxrhs64oiz"
 
 
 @dataclass(frozen=True)
@@ -24,12 +32,14 @@ class Case:
         make: the adapter for a server at an address.
         url: of a post; ``{base}`` stands for the server.
         answers: by path, for questions that come before the one about the post.
+        page: what the browser received, with ``{base}``; else the hostile answer's beginning.
     """
 
     label: str
     make: Callable[[str], Adapter]
     url: str
     answers: Mapping[str, Played] = field(default_factory=dict)
+    page: str = ""
 
 
 CASES = (
@@ -66,5 +76,12 @@ CASES = (
         "https://redd.it/2gmzqe",
         {"/api/v1/access_token": js({"access_token": "geheim"})},
     ),
+    Case(
+        "bluesky",
+        lambda base: BlueskyAdapter(api=base, plc=base),
+        "https://bsky.app/profile/jan.test/post/3mabcdefgh22k",
+        {"/xrpc/com.atproto.identity.resolveHandle": js({"did": BLUESKY_DID})},
+    ),
+    Case("wordpress", lambda base: WordPressAdapter(), "{base}/2026/bericht/", page=WP_PAGE),
     Case("generic", lambda base: GenericAdapter(), "{base}/@boze_bezoeker/115400000000000101"),
 )

@@ -50,7 +50,7 @@ def _install_environment() -> None:
     stamp = VENV / f".{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]}"
     if stamp.exists():
         return
-    with _Lock(ROOT / ".cache" / "outside.lock"):
+    with Lock(ROOT / ".cache" / "outside.lock"):
         if stamp.exists():
             return
         shutil.rmtree(VENV, ignore_errors=True)
@@ -63,7 +63,7 @@ def _install_environment() -> None:
         stamp.touch()
 
 
-class _Lock:
+class Lock:
     """A lock between test processes: a folder, which only one can make."""
 
     def __init__(self, path: Path) -> None:
