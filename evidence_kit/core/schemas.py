@@ -42,6 +42,14 @@ def schema_fault(document: Any, name: str) -> str | None:
 @cache
 def _validator(name: str) -> Validator:
     from jsonschema import Draft202012Validator
+    from referencing import Registry
+    from referencing.jsonschema import DRAFT202012
 
-    source = files("evidence_kit") / "schemas" / f"{name}.schema.json"
-    return Draft202012Validator(loads(source.read_bytes()))
+    registry = Registry().with_resource(
+        "urn:evidence-kit:verify:1", DRAFT202012.create_resource(_read("verify-1"))
+    )  # the form of a verdict, which other outputs hold too
+    return Draft202012Validator(_read(name), registry=registry)
+
+
+def _read(name: str) -> Any:
+    return loads((files("evidence_kit") / "schemas" / f"{name}.schema.json").read_bytes())
