@@ -88,7 +88,7 @@ class TestEveryAdapter:
             url = case.url.format(base=base)
             target = adapter.recognise(url)
             assert target is not None
-            page = Page(url, played[2][:1000])
+            page = Page(url, case.page.format(base=base).encode() or played[2][:1000])
             try:
                 result = adapter.fetch(target, session, out, Silent(), page)
             except NotThisPlatformError:
@@ -104,9 +104,10 @@ class TestEveryAdapter:
         adapter = case.make(base)
         target = adapter.recognise(case.url.format(base=base))
         assert target is not None
+        page = Page(target.url, case.page.format(base=base).encode()) if case.page else None
         with recording(tmp_path / "wire") as session:
             try:
-                result = adapter.fetch(target, session, ApiFolder(tmp_path), Silent())
+                result = adapter.fetch(target, session, ApiFolder(tmp_path), Silent(), page)
             except NotThisPlatformError:
                 return
         assert result.state is State.UNKNOWN

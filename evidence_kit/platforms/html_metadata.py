@@ -25,6 +25,8 @@ MAX_META = 1000
 """Meta elements; real pages have some tens."""
 MAX_META_LENGTH = 64 << 10
 """Characters of one meta element's content."""
+MAX_LINKS = 1000
+"""Link elements; real pages have some tens."""
 
 _CHARSET = re.compile(
     rb"""<meta[^>]{0,200}?charset\s{0,9}=\s{0,9}["']?([A-Za-z0-9_.:-]{1,40})""", re.I
@@ -42,6 +44,15 @@ class Block:
 
 
 @dataclass(frozen=True)
+class Link:
+    """One link element with an address; ``rel`` and ``kind`` (its type) in lower case."""
+
+    rel: tuple[str, ...]
+    kind: str
+    href: str
+
+
+@dataclass(frozen=True)
 class Metadata:
     """Everything found, in document order.
 
@@ -51,6 +62,7 @@ class Metadata:
         meta: name (``property`` or ``name``) and content of each meta element.
         canonical: of ``<link rel=canonical>``, as written.
         cut: what a bound left out, in words; empty where nothing.
+        links: the other link elements with an address.
     """
 
     sha256: str
@@ -61,6 +73,7 @@ class Metadata:
     title: str | None = None
     language: str | None = None
     cut: tuple[str, ...] = field(default=())
+    links: tuple[Link, ...] = ()
 
 
 def read_metadata(html: bytes, charset: str = "") -> Metadata:
@@ -85,6 +98,7 @@ def read_metadata(html: bytes, charset: str = "") -> Metadata:
         "".join(reader.title).strip()[:MAX_META_LENGTH] or None,
         reader.language,
         tuple(sorted(reader.cut)),
+        tuple(reader.links),
     )
 
 
@@ -109,6 +123,7 @@ class _Reader(HTMLParser):
         self.title: list[str] = []
         self.language: str | None = None
         self.cut: set[str] = set()
+        self.links: list[Link] = []
         self._script: list[str] | None = None
         self._at = (0, 0)
         self._in_title = False
@@ -123,8 +138,15 @@ class _Reader(HTMLParser):
             name = given.get("property") or given.get("name") or ""
             if name and "content" in given:
                 self._meta(name.lower(), given["content"])
-        elif tag == "link" and "canonical" in given.get("rel", "").lower().split():
-            self.canonical = self.canonical or given.get("href") or None
+        elif tag == "link" and given.get("href"):
+            rel = tuple(given.get("rel", "").lower().split()[:10])
+            if "canonical" in rel:
+                self.canonical = self.canonical or given["href"]
+            elif len(self.links) < MAX_LINKS:
+                kind = given.get("type", "").lower()
+                self.links.append(Link(rel, kind, given["href"][:MAX_META_LENGTH]))
+            else:
+                self.cut.add(f"at most {MAX_LINKS} link elements are read")
         elif tag == "title" and not self.title:
             self._in_title = True
         elif tag == "html":

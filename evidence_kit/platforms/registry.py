@@ -24,6 +24,7 @@ from evidence_kit.platforms.bluesky import (
 from evidence_kit.platforms.generic import GenericAdapter
 from evidence_kit.platforms.mastodon import MastodonAdapter
 from evidence_kit.platforms.reddit import RedditAdapter
+from evidence_kit.platforms.wordpress import WordPressAdapter
 from evidence_kit.platforms.x import XAdapter
 from evidence_kit.platforms.youtube import YouTubeAdapter
 
@@ -54,6 +55,7 @@ def adapters(environ: Mapping[str, str]) -> tuple[Adapter, ...]:
             api=environ.get("BSKY_PUBLIC_API") or PUBLIC_API,
             plc=environ.get("ATPROTO_PLC_DIRECTORY") or PLC_DIRECTORY,
         ),
+        WordPressAdapter(),
         GenericAdapter(),
     )
 
