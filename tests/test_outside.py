@@ -57,13 +57,12 @@ def test_bagit_validates_the_folder(captured: Captured) -> None:
 
 def test_openssl_accepts_the_signature(captured: Captured) -> None:
     folder = captured.opened / "META-INF"
-    command = [
+    ended = tool(
         *(system_tool("openssl"), "cms", "-verify", "-cades", "-inform", "DER", "-binary"),
         *("-purpose", "any", "-in", folder / "signature001.p7s"),
         *("-content", folder / "ASiCManifest001.xml", "-CAfile", captured.certificate),
         *("-out", "/dev/null"),
-    ]
-    ended = tool(*command)
+    )
     assert ended.returncode == 0, ended.stderr
 
 
