@@ -41,7 +41,7 @@ class Network:
         return {"BSKY_PUBLIC_API": self.front.address, "ATPROTO_PLC_DIRECTORY": self.front.address}
 
     def call(self, method: str, token: str, value: Any) -> dict[str, Any]:
-        """A procedure of the PDS, by an account."""
+        """A procedure of the PDS, by an account; None for one without a body."""
         return _call(self.servers, method, value, token)
 
     def post(self, who: Account, text: str, **more: Any) -> dict[str, str]:
@@ -58,9 +58,7 @@ class Network:
     def upload(self, who: Account, data: bytes, kind: str) -> dict[str, Any]:
         """Store a file; gives the blob to name in a record."""
         headers = {"Authorization": f"Bearer {who.token}", "Content-Type": kind}
-        status, _, body = ask(
-            f"{self.servers.pds}/xrpc/com.atproto.repo.uploadBlob", data, headers
-        )
+        status, _, body = ask(f"{self.servers.pds}/xrpc/com.atproto.repo.uploadBlob", data, headers)
         assert status == 200, body
         blob: dict[str, Any] = json.loads(body)["blob"]
         return blob
@@ -81,11 +79,11 @@ class Network:
 
 
 def _call(servers: Servers, method: str, value: Any, token: str = "") -> dict[str, Any]:
-    headers = {"Content-Type": "application/json"}
-    if token:
-        headers["Authorization"] = f"Bearer {token}"
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    if value is not None:
+        headers["Content-Type"] = "application/json"
     url = f"{servers.pds}/xrpc/{method}"
-    status, _, body = ask(url, json.dumps(value).encode(), headers)
+    status, _, body = ask(url, b"" if value is None else json.dumps(value).encode(), headers)
     assert status == 200, body
     found: dict[str, Any] = json.loads(body) if body else {}
     return found
@@ -110,7 +108,9 @@ def atproto() -> Iterator[Network]:
 
 def with_picture(network: Network, text: str) -> dict[str, str]:
     """A post of Jan with one picture and its description."""
-    blob = network.upload(network.jan, Canvas(40, 30, (20, 90, 160), (240, 200, 60)).png(), "image/png")
+    blob = network.upload(
+        network.jan, Canvas(40, 30, (20, 90, 160), (240, 200, 60)).png(), "image/png"
+    )
     image = {"image": blob, "alt": "een kleurvlak"}
     embed = {"$type": "app.bsky.embed.images", "images": [image]}
     return network.post(network.jan, text, embed=embed)

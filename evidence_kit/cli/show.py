@@ -99,7 +99,7 @@ def command(
 def _print(found: Shown, words: Words, out: Console) -> None:
     from rich.text import Text
 
-    from evidence_kit.core.verdict_words import moment, verdict_lines
+    from evidence_kit.core.verdict_words import finding_sentence, moment, verdict_lines
 
     out.print(Text(harmless(found.verdict.path), style="bold"))
     for name, sentence in verdict_lines(found.verdict, words):
@@ -118,6 +118,11 @@ def _print(found: Shown, words: Words, out: Console) -> None:
             _line(out, f"  {label}: {value}")
     if len(found.posts) > MAX_POSTS:
         _line(out, words.say("label", "and-more", {"count": str(len(found.posts) - MAX_POSTS)}))
+    proven = [one for one in found.verdict.findings if one.code.startswith("atproto.")]
+    if proven:
+        out.print(Text(f"{words.say('label', 'proof')}{unsound}", style="bold"))
+    for finding in proven:
+        _line(out, f"  {finding_sentence(finding, words)}")
     out.print(Text(f"{words.say('label', 'files')}{mark}", style="bold"))
     for file in found.files:
         _line(out, f"  {file.size:>12} {file.sha256[:16]}… {harmless(file.name)}")

@@ -30,6 +30,9 @@ _MARK = {Status.PASSED: "+", Status.FAILED: "!", Status.INDETERMINATE: "?", Stat
 MAX_SHOWN = 30
 """Findings of one section that are printed; JSON has them all."""
 
+TELLING = frozenset({"atproto.proof-ok", "atproto.absence-ok"})
+"""Checks that went well and yet say something that a reader must not miss."""
+
 _NARROW = 60
 """Columns below which wrapping helps nobody."""
 
@@ -101,7 +104,8 @@ def _print_section(
     found = [
         finding
         for finding in verdict.findings
-        if finding.rule.section is section and (details or finding.rule.status is not Status.PASSED)
+        if finding.rule.section is section
+        and (details or finding.rule.status is not Status.PASSED or finding.code in TELLING)
     ]
     for finding in _weightiest(found):
         out.print(
