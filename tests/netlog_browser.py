@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -71,12 +72,7 @@ def record(
             assert finished(), "the page did not finish in time"
             time.sleep(0.5)  # the last answer is still on its way into the log
         finally:
-            os.killpg(process.pid, signal.SIGKILL if sudden else signal.SIGTERM)
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait(20)
+            _end(process, sudden=sudden)
 
 
 def _pump(source: socket.socket, target: socket.socket) -> None:
@@ -134,3 +130,17 @@ def socks_proxy() -> Iterator[int]:
         listener.close()
         for each in (thread, *running):
             each.join(5)
+
+
+def _end(process: subprocess.Popen[bytes], *, sudden: bool) -> None:
+    """End the browser with its helpers; ``sudden`` gives it no time to finish its log."""
+    if sys.platform == "win32":
+        process.kill()
+        process.wait(20)
+        return
+    os.killpg(process.pid, signal.SIGKILL if sudden else signal.SIGTERM)
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(20)

@@ -7,6 +7,7 @@ followed and removed. Either way the log ends when the browser ends, however it 
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -56,7 +57,8 @@ class NetLogPipe:
             make_fifo(self.path, 0o600)
             no_wait = getattr(os, "O_NONBLOCK", 0)
             self._stream = os.open(self.path, os.O_RDONLY | no_wait)
-            os.set_blocking(self._stream, True)
+            if sys.platform != "win32":  # for the type checker: Windows never comes here
+                os.set_blocking(self._stream, True)
             # Our own end keeps the pipe open until finish(), whether a browser comes or not.
             self._own_end = os.open(self.path, os.O_WRONLY | no_wait)
         else:

@@ -1,1 +1,1 @@
-"""Pure formats and cryptography: bytes in, verified values or findings out. No network, no clock."""
+"""Pure formats and cryptography: bytes in, verified values or findings out; no network or clock."""
