@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 
 from evidence_kit.platforms.base import Adapter
 from evidence_kit.platforms.bluesky import BlueskyAdapter
+from evidence_kit.platforms.discourse import DiscourseAdapter
 from evidence_kit.platforms.generic import GenericAdapter
 from evidence_kit.platforms.mastodon import MastodonAdapter
+from evidence_kit.platforms.nodebb import NodeBbAdapter
 from evidence_kit.platforms.reddit import RedditAdapter
+from evidence_kit.platforms.telegram import TelegramAdapter
 from evidence_kit.platforms.wordpress import WordPressAdapter
 from evidence_kit.platforms.x import XAdapter
 from evidence_kit.platforms.youtube import YouTubeAdapter
@@ -82,6 +85,19 @@ CASES = (
         "https://bsky.app/profile/jan.test/post/3mabcdefgh22k",
         {"/xrpc/com.atproto.identity.resolveHandle": js({"did": BLUESKY_DID})},
     ),
+    Case(
+        "discourse",
+        lambda base: DiscourseAdapter(),
+        "{base}/t/wat-ik-zag/57/2",
+        {"/about.json": js({"about": {"version": "3.4.0"}})},
+    ),
+    Case(
+        "nodebb",
+        lambda base: NodeBbAdapter(),
+        "{base}/topic/12/wat-ik-zag/2",
+        {"/api/config": js({"relative_path": "", "upload_url": "/u"})},
+    ),
+    Case("telegram", lambda base: TelegramAdapter(base), "https://t.me/buurtnieuws/57"),
     Case("wordpress", lambda base: WordPressAdapter(), "{base}/2026/bericht/", page=WP_PAGE),
     Case("generic", lambda base: GenericAdapter(), "{base}/@boze_bezoeker/115400000000000101"),
 )

@@ -21,9 +21,12 @@ from evidence_kit.platforms.bluesky import (
     BlueskyAdapter,
     page_address,
 )
+from evidence_kit.platforms.discourse import DiscourseAdapter
 from evidence_kit.platforms.generic import GenericAdapter
 from evidence_kit.platforms.mastodon import MastodonAdapter
+from evidence_kit.platforms.nodebb import NodeBbAdapter
 from evidence_kit.platforms.reddit import RedditAdapter
+from evidence_kit.platforms.telegram import TelegramAdapter
 from evidence_kit.platforms.wordpress import WordPressAdapter
 from evidence_kit.platforms.x import XAdapter
 from evidence_kit.platforms.youtube import YouTubeAdapter
@@ -55,6 +58,9 @@ def adapters(environ: Mapping[str, str]) -> tuple[Adapter, ...]:
             api=environ.get("BSKY_PUBLIC_API") or PUBLIC_API,
             plc=environ.get("ATPROTO_PLC_DIRECTORY") or PLC_DIRECTORY,
         ),
+        TelegramAdapter(),
+        DiscourseAdapter(),
+        NodeBbAdapter(),
         WordPressAdapter(),
         GenericAdapter(),
     )

@@ -1,0 +1,186 @@
+"""Discourse forums: the topic and the post as the forum's own JSON has them.
+
+Source: Discourse API documentation (``/t/{id}.json``, ``/posts/{id}.json``), answers of forums.
+Forums cannot be told by their host: the site is asked what it is first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from evidence_kit.core.errors import EvidenceError
+from evidence_kit.core.events import EventLog
+from evidence_kit.core.post import Post
+from evidence_kit.platforms.base import (
+    ApiFolder,
+    Http,
+    NotThisPlatformError,
+    Page,
+    PlatformResult,
+    State,
+    Target,
+    base_of,
+)
+from evidence_kit.platforms.html_tree import parse_tree
+from evidence_kit.platforms.reading import (
+    Raw,
+    Texts,
+    at,
+    derive_texts,
+    parse_answer,
+    read_fields,
+    text_at,
+)
+from evidence_kit.platforms.visit import Visit
+
+_FORM = re.compile(
+    r"(?P<below>(?:/[A-Za-z0-9_-]{1,40}){0,2})/t/(?:(?![0-9]+/)[^/]{1,300}/)?(?P<id>[0-9]{1,12})"
+    r"(?:/(?P<number>[0-9]{1,7}))?/?"
+)
+FIELDS: dict[str, str | tuple[str, ...]] = {
+    "id": "id",
+    "permalink": "post_url",
+    "author_id": "user_id",
+    "author_handle": "username",
+    "author_name": ("name", "display_username"),
+    "title": "/title",
+    "text": "raw",
+    "text_html": "cooked",
+    "created": "created_at",
+    "edited": "updated_at",
+    "reply_to": "reply_to_post_number",
+    "conversation": "topic_id",
+    "replies": "reply_count",
+    "views": "reads",
+}
+
+
+@dataclass(frozen=True)
+class DiscourseAdapter:
+    """Posts of a Discourse forum."""
+
+    name: str = "discourse"
+
+    def recognise(self, url: str) -> Target | None:
+        """A candidate where the path has the form of a topic; :meth:`fetch` confirms it."""
+        base = base_of(url)
+        found = _FORM.fullmatch(urlsplit(url).path) if base is not None else None
+        if base is None or found is None:
+            return None
+        return Target(
+            self.name, url, base + found["below"], f"{found['id']}/{found['number'] or 1}"
+        )
+
+    def fetch(
+        self, target: Target, http: Http, out: ApiFolder, log: EventLog, page: Page | None = None
+    ) -> PlatformResult:
+        """See :class:`~evidence_kit.platforms.base.Adapter`."""
+        visit = Visit(self.name, http, out, log)
+        try:
+            answer = http.get(f"{target.base}/about.json")
+        except EvidenceError as error:
+            log.log("platform.not-confirmed", adapter=self.name, reason=error.message)
+            raise NotThisPlatformError from error
+        known = text_at(parse_answer(answer), "/about/version")
+        # A closed forum hides the answer; its pages still name the program.
+        if not known and not (page is not None and b'content="Discourse' in page.html[: 1 << 16]):
+            raise NotThisPlatformError
+        visit.store("about", answer)
+        topic, _, number = target.ident.partition("/")
+        return _about(visit, target.base, topic, int(number))
+
+
+def _about(visit: Visit, base: str, topic: str, number: int) -> PlatformResult:
+    raw = visit.main("topic", f"{base}/t/{topic}/{number}.json")
+    if isinstance(raw, PlatformResult):
+        return raw
+    if not raw.usable or str(raw.get("/id")) != topic:
+        if raw.status == 200:
+            visit.unreadable("topic", raw)
+            return visit.result(State.ERROR)
+        return visit.result(visit.absent("topic", raw))
+    listed = raw.listed("/post_stream/posts")
+    places = {at(item, "/post_number"): f"/post_stream/posts/{i}" for i, item in enumerate(listed)}
+    if number not in places:
+        visit.gap("post.not-there", raw.path, f"the topic shows no post {number} (any more)")
+        return visit.result(State.NOT_THERE)
+    value = raw.get(places[number])
+    if at(value, "/user_deleted") is True or at(value, "/deleted_at") is not None:
+        visit.gap("post.deleted", raw.path, "the forum marks the post as taken away")
+        return visit.result(State.GONE)
+    if at(value, "/hidden") is True:
+        visit.gap("post.hidden", raw.path, "the forum hides the text after reports by readers")
+    total = raw.get("/posts_count")
+    if isinstance(total, int) and total > len(places):
+        detail = f"{len(places)} of the topic's {total} posts, those around the one asked for"
+        visit.gap("topic.bound", raw.path, detail)
+    single = _single(visit, base, value)
+    texts = derive_texts(visit.out, [(raw, place) for place in places.values()], "cooked")
+    posts = [_post("post", raw, places[number], texts)]
+    if single is not None:
+        # The single answer has the text as the author typed it.
+        posts[0] = Post("post", {**posts[0].fields, **_only(_post("post", single, "", {}), "text")})
+    for other, place in places.items():
+        if other != number:
+            earlier = isinstance(other, int) and other < number
+            posts.append(_post("ancestor" if earlier else "reply", raw, place, texts))
+    author = text_at(value, "/username")
+    if re.fullmatch(r"[\w.-]{1,60}", author):
+        visit.also("author", f"{base}/u/{author}.json", expected=(200, 403, 404))
+    return visit.result(
+        State.FOUND,
+        permalink=f"{base}/t/{topic}/{number}",
+        posts=posts,
+        media=visit.media(_pictures(base, text_at(value, "/cooked")), raw.path),
+    )
+
+
+def _single(visit: Visit, base: str, value: Any) -> Raw | None:
+    ident = at(value, "/id")
+    if not isinstance(ident, int):
+        return None
+    single = visit.also("post", f"{base}/posts/{ident}.json")
+    version = at(value, "/version")
+    if isinstance(version, int) and version > 1:
+        visit.gap("post.edited", str(ident), f"version {version}; the latest change is asked for")
+        visit.also("revision", f"{base}/posts/{ident}/revisions/latest.json")
+    return single if single is not None and single.get("/id") == ident else None
+
+
+def _only(post: Post, *names: str) -> Mapping[str, Any]:
+    return {name: item for name, item in post.fields.items() if name in names}
+
+
+def _post(role: str, raw: Raw, place: str, texts: Texts) -> Post:
+    fields = read_fields(raw, place, FIELDS)
+    value = raw.get(place) if place else raw.value
+    # The forum's "updated" changes with counts too; only a second version is an edit.
+    if at(value, "/version") in (None, 1):
+        fields.pop("edited", None)
+    for i, action in enumerate(raw.listed(f"{place}/actions_summary")):
+        if at(action, "/id") == 2:  # the forum's number for likes
+            fields |= read_fields(raw, f"{place}/actions_summary/{i}", {"likes": "count"})
+    text = texts.get((raw.path, place))
+    if text is not None:
+        fields.setdefault("text", text)
+    return Post(role, fields)
+
+
+def _pictures(base: str, cooked: str) -> dict[str, tuple[str | None, str]]:
+    """Pictures of the post; a link around one leads to its original."""
+    wanted: dict[str, tuple[str | None, str]] = {}
+    for node in parse_tree(cooked[: 1 << 20]).walk():
+        large = node.tag == "a" and "lightbox" in node.classes
+        plain = node.tag == "img" and not node.classes & {"emoji", "avatar", "site-icon"}
+        source = node.attrs.get("href" if large else "src", "") if large or plain else ""
+        try:
+            url = urljoin(f"{base}/", source) if source else ""
+        except ValueError:
+            continue
+        if base_of(url) is not None:
+            wanted.setdefault(url, (node.attrs.get("alt") or None, "image"))
+    return wanted
