@@ -1,14 +1,15 @@
 """Draw the page while it is open: picture, MHTML, DOM, text, accessibility tree, PDF.
 
-The picture comes first, before anything touches the page. Each artefact has its own time limit;
-one that fails is recorded as failed and never stops the others.
+The picture comes first, before anything touches the page, and again after each treatment that
+changed it. Each artefact has its own time limit; one that fails is recorded as failed and never
+stops the others.
 """
 
 from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -20,6 +21,7 @@ from evidence_kit.core.digests import Digests, digest_bytes
 from evidence_kit.core.errors import BrowserError, StorageError
 from evidence_kit.core.events import EventLog, Progress
 from evidence_kit.gather.aria_tree import render_tree
+from evidence_kit.gather.behaviour import Treated, Treatment
 from evidence_kit.gather.dom_snapshot import COMPUTED_STYLES, Counts, Snapshot
 from evidence_kit.gather.visit import Visit
 
@@ -81,6 +83,7 @@ class Artefacts:
     visible_text: str = ""
     counts: Counts | None = None
     remarks: tuple[str, ...] = field(default=())
+    treated: tuple[Treated, ...] = field(default=())
 
 
 class Target(Protocol):
@@ -97,25 +100,46 @@ def _now() -> datetime:
 
 
 def make_artefacts(
-    visit: Visit, folder: Path, log: EventLog, progress: Progress, clock: Clock = _now
+    visit: Visit,
+    folder: Path,
+    log: EventLog,
+    progress: Progress,
+    clock: Clock = _now,
+    treatments: Sequence[tuple[str, Treatment]] = (),
 ) -> Artefacts:
     """Draw everything into ``folder``, which must exist and be empty of these names.
+
+    Args:
+        visit: the open page.
+        folder: gets the files.
+        log: gets each step.
+        progress: gets what is being waited for.
+        clock: source of times.
+        treatments: by name, what is done to the page after its first picture, in this order.
 
     Raises:
         StorageError: a file cannot be written.
     """
-    return _Maker(visit, folder, log, progress, clock).run()
+    return _Maker(visit, folder, log, progress, clock, treatments).run()
 
 
 class _Maker:
     def __init__(
-        self, visit: Visit, folder: Path, log: EventLog, progress: Progress, clock: Clock
+        self,
+        visit: Visit,
+        folder: Path,
+        log: EventLog,
+        progress: Progress,
+        clock: Clock,
+        treatments: Sequence[tuple[str, Treatment]],
     ) -> None:
         self._visit = visit
         self._folder = folder
         self._log = log
         self._progress = progress
         self._clock = clock
+        self._treatments = treatments
+        self._treated: list[Treated] = []
         self._results: list[ArtefactResult] = []
         self._snapshots: list[Snapshot] = []
         self._remarks: list[str] = []
@@ -123,6 +147,7 @@ class _Maker:
     def run(self) -> Artefacts:
         steps: tuple[tuple[Kind, str, Callable[[], None]], ...] = (
             (Kind.SCREENSHOT, "screenshot.png", self._screenshot),
+            *(self._after(name, treat) for name, treat in self._treatments),
             (Kind.MHTML, "page.mhtml", self._mhtml),
             (Kind.DOM, "dom.txt", self._dom),
             (Kind.TEXT, "text.txt", self._text),
@@ -133,12 +158,14 @@ class _Maker:
         for number, (kind, name, make) in enumerate(steps):
             self._progress.advance(number, len(steps))
             if self._visit.failure is not None:
-                self._result(kind, name, State.NOT_APPLICABLE, "there was no page to draw")
+                if not name.startswith("screenshot-after-"):
+                    self._result(kind, name, State.NOT_APPLICABLE, "there was no page to draw")
                 continue
             try:
                 make()
             except BrowserError as error:
                 self._result(kind, name, State.FAILED, error.message)
+                self._visit.revive()
             except (KeyError, IndexError, TypeError, ValueError) as error:
                 # A page can break the browser's answer, but not the other artefacts.
                 self._result(
@@ -150,7 +177,25 @@ class _Maker:
             "".join(item.text() for item in self._snapshots),
             self._snapshots[0].counts() if self._snapshots else None,
             tuple(self._remarks),
+            tuple(self._treated),
         )
+
+    def _after(self, name: str, treat: Treatment) -> tuple[Kind, str, Callable[[], None]]:
+        """The step that treats the page, and draws it again where that changed it."""
+        stem = f"screenshot-after-{name}"
+
+        def make() -> None:
+            self._progress.step(f"{name}: treating the page")
+            try:
+                treated = treat(self._visit)
+            except BrowserError as error:
+                treated = Treated(name, "failed", changed=True, detail={"why": error.message})
+            self._treated.append(treated)
+            self._log.log("treated", name=name, outcome=treated.outcome, changed=treated.changed)
+            if treated.changed:
+                self._screenshot(stem)
+
+        return Kind.SCREENSHOT, f"{stem}.png", make
 
     def _result(self, kind: Kind, name: str, state: State, why: str) -> None:
         self._results.append(ArtefactResult(kind, name, state, why))
@@ -170,7 +215,7 @@ class _Maker:
             "artefact", kind=kind.value, file=name, state="made", size=digests.size, why=why
         )
 
-    def _screenshot(self) -> None:
+    def _screenshot(self, stem: str = "screenshot") -> None:
         """Tiles from the top, each a PNG of its own; the first file is enough for most pages."""
         metrics = self._visit.send("Page.getLayoutMetrics", seconds=PICTURE_SECONDS)
         size, scale = metrics["cssContentSize"], self._visit.scale
@@ -187,7 +232,7 @@ class _Maker:
                 "height": min(step, drawn - top),
                 "scale": 1,
             }
-            name = "screenshot.png" if number == 1 else f"screenshot-{number:03}.png"
+            name = f"{stem}.png" if number == 1 else f"{stem}-{number:03}.png"
             answer = self._visit.send(
                 "Page.captureScreenshot",
                 {"format": "png", "clip": clip, "captureBeyondViewport": True},

@@ -195,7 +195,7 @@ class PageSession:
             raise BrowserError("the browser is not running")
         if self.watch is None:
             raise BrowserError("the browser cannot be watched")
-        return Visit(
+        visit = Visit(
             driver,
             self._context,
             self._page,
@@ -204,6 +204,8 @@ class PageSession:
             headless=self._options.headless,
             scale=self._options.scale,
         )
+        visit.on_event = self._event
+        return visit
 
     async def close(self) -> None:
         """End the browser in the ordinary way, so that it finishes its log."""

@@ -33,7 +33,7 @@ from evidence_kit.gather.page_types import (
     PageRecording,
     Redirect,
 )
-from evidence_kit.gather.visit import Failure, Quiet, Visit
+from evidence_kit.gather.visit import ALIVE_SECONDS, Failure, Quiet, Visit
 from evidence_kit.seal.netlog import NetLogReader, Recording
 
 LAUNCH_SECONDS = 60.0  # 0.3 s normally; minutes under a virus scanner are not worth waiting for
@@ -135,6 +135,7 @@ class _Job:
         self.problems: list[str] = []
         self.failure: Failure | None = None
         self.quiet: Quiet | None = None
+        self.stopped = 0
         self.final_url: str | None = None
         self.title: str | None = None
 
@@ -229,6 +230,8 @@ class _Job:
             self.quiet = page.wait_quiet(self.options.quiet_seconds, self.options.load_seconds)
             self.log.log("page-loaded", wait=self.quiet.reason, busy=self.quiet.busy)
             self._look(page)
+            if self.failure is None and not page.revive():
+                self.problems.append("the page runs script without end, which could not be stopped")
             result = visit(page)
             self._look(page)
             return result
@@ -236,6 +239,8 @@ class _Job:
             self.problems.append(f"the visit was cut short: {error.message}")
             self.log.log("visit-cut-short", why=error.message)
             return None
+        finally:
+            self.stopped = page.stopped
 
     def _navigate(self, session: PageSession) -> Failure | None:
         try:
@@ -348,6 +353,7 @@ class _Job:
                 str(options.max_navigations),
                 reached=len(session.navigations) > options.max_navigations,
             ),
+            Limit("script-seconds", f"{ALIVE_SECONDS:g}", reached=self.stopped > 0),
         )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -17,6 +18,9 @@ from evidence_kit.gather.driver import Driver, first_line
 
 T = TypeVar("T")
 
+ALIVE_SECONDS = 5.0  # a page that is quiet and has not answered by then runs script without end
+STOP_SECONDS = 2.0  # stopping it takes 0.04 s
+MAX_STOPS = 2  # after that the page may run no script at all: it begins again each time
 POLL_SECONDS = 0.05  # how often idleness is looked at; far below any quiet time
 
 
@@ -44,6 +48,8 @@ class Visit:
         failure: set when the main document could not be had; there is no page to draw then.
         headless: whether the browser has no window (PDF needs that).
         scale: device pixels per CSS pixel.
+        stopped: how often script without end had to be stopped.
+        on_event: told the name and the words of what was done to the page.
     """
 
     def __init__(
@@ -65,6 +71,8 @@ class Visit:
         self.headless = headless
         self.scale = scale
         self.failure: Failure | None = None
+        self.stopped = 0
+        self.on_event: Callable[[str, str], None] = lambda _name, _detail: None
 
     def send(
         self, method: str, params: Mapping[str, Any] | None = None, *, seconds: float
@@ -96,6 +104,46 @@ class Visit:
             BrowserError: the browser is gone.
         """
         return self._call("wait", self._quiet(quiet, limit), limit + 10.0)
+
+    def revive(self) -> bool:
+        """Stop script that never ends, so that the page can be drawn.
+
+        Returns:
+            Whether the page answers now.
+        """
+        for _ in range(MAX_STOPS):
+            if self._answers():
+                return True
+            self._stop("script-stopped", "it ran without end", "Runtime.terminateExecution", {})
+        if self._answers():
+            return True
+        off = {"value": True}
+        self._stop(
+            "script-switched-off",
+            "it began again each time",
+            "Emulation.setScriptExecutionDisabled",
+            off,
+        )
+        with contextlib.suppress(BrowserError):  # whether it helped is what is asked next
+            self.send("Runtime.terminateExecution", seconds=STOP_SECONDS)
+        return self._answers()
+
+    def _answers(self) -> bool:
+        """Whether the page's thread comes round to us; nothing of the page's own is called."""
+        work = self._session.send("Runtime.evaluate", {"expression": "0"})
+        try:
+            self._driver.call(work, seconds=ALIVE_SECONDS)
+        except TimeoutError:
+            return False
+        except PlaywrightError:  # between two documents, or gone: the next call will tell
+            return True
+        return True
+
+    def _stop(self, event: str, why: str, method: str, params: Mapping[str, Any]) -> None:
+        self.stopped += 1
+        self.on_event(event, why)
+        with contextlib.suppress(BrowserError):  # whether it helped is what is asked next
+            self.send(method, params, seconds=STOP_SECONDS)
 
     async def _quiet(self, quiet: float, limit: float) -> Quiet:
         start = time.monotonic()
