@@ -341,6 +341,7 @@ def record(when: datetime, start: bytes, sign_with: KeySigner) -> dict[str, Any]
         "redaction_notes": [],
         "content_check": {"state": "present", "signals": []},
         "platform": None,
+        "behaviours": [],
         "events": [],
         "warnings": [],
         "limits": [],

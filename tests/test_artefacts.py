@@ -116,6 +116,9 @@ class _Broken(Visit):
         self.scale = 1.0
         self.failing = failing
 
+    def revive(self) -> bool:
+        return True
+
     @property
     def url(self) -> str:
         return "http://x/"

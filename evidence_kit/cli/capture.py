@@ -38,6 +38,18 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Allow the URL's own host and port to be on a private network; nothing else.",
 )
+@click.option(
+    "--consent",
+    type=click.Choice(["leave", "reject"]),
+    default="leave",
+    show_default=True,
+    help="Consent banner: leave it alone, or refuse it after the first picture.",
+)
+@click.option(
+    "--scroll/--no-scroll",
+    default=True,
+    help="Scroll down the post and its replies so that late pictures load (default: scroll).",
+)
 @click.option("--reason", default="", help="Why you capture this; stands in the bundle.")
 @click.option("--case", default="", help="Your number for the case; stands in the bundle.")
 @click.option("--identity", help="Name of the identity that signs.")
@@ -54,6 +66,8 @@ def command(
     second_tsa: str | None,
     no_tsa: bool,
     allow_private: bool,
+    consent: str,
+    scroll: bool,
     reason: str,
     case: str,
     identity: str | None,
@@ -90,6 +104,8 @@ def command(
         second_tsa="" if no_tsa else settings.text("second_tsa", second_tsa),
         use_tsa=not no_tsa,
         allow_private=allow_private,
+        consent=consent,
+        scroll=scroll,
         reason=reason,
         case=case,
         contact=settings.text("contact"),

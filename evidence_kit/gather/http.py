@@ -14,8 +14,8 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
@@ -118,6 +118,7 @@ class RecordingSession:
         self._exchanges: list[Exchange] = []
         self._contacts: list[Contact] = []
         self._answered = 0
+        self._note = ""
         self._tap = WireTap(self._dial)
         self._session = _OneHopSession()
         # The environment's proxies and .netrc passwords must not come in unasked.
@@ -155,6 +156,16 @@ class RecordingSession:
     def close(self) -> None:
         """Close kept-alive connections; the record stays."""
         self._session.close()
+
+    @contextmanager
+    def noting(self, note: str) -> Iterator[None]:
+        """Label every exchange that is made within the block, and no other thread's."""
+        with self._lock:
+            self._note = note
+            try:
+                yield
+            finally:
+                self._note = ""
 
     def get(
         self,
@@ -313,6 +324,8 @@ class RecordingSession:
         final = self._with_peer(
             result.exchange, attempt, response_file if attempt.received_bytes else None
         )
+        if self._note:
+            final = replace(final, notes=(*final.notes, self._note))
         self._exchanges[number - 1] = final
         if not attempt.received_bytes:
             response_file.unlink()

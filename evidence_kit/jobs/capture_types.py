@@ -27,6 +27,8 @@ class CaptureRequest:
         contact: of the organisation; stands in the bundle.
         ntp: time servers.
         browser: path, empty to look for one.
+        consent: ``leave`` or ``reject`` consent banners.
+        scroll: scroll down, within bounds, so that what loads late is there.
         command: the command line, for the record.
     """
 
@@ -41,6 +43,8 @@ class CaptureRequest:
     contact: str = ""
     ntp: tuple[str, ...] = ()
     browser: str = ""
+    consent: str = "leave"
+    scroll: bool = True
     command: tuple[str, ...] = ()
 
 

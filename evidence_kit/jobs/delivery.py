@@ -206,6 +206,8 @@ def _asked(request: CaptureRequest) -> dict[str, Any]:
             "tsas": " ".join(request.tsas),
             "second_tsa": request.second_tsa,
             "ntp": " ".join(request.ntp),
+            "consent": request.consent,
+            "scroll": request.scroll,
         },
     }
 

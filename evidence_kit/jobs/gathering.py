@@ -16,13 +16,16 @@ from evidence_kit.core.errors import NetworkError
 from evidence_kit.core.events import Progress
 from evidence_kit.core.exchange import Exchange
 from evidence_kit.gather.artefacts import Artefacts, make_artefacts
+from evidence_kit.gather.behaviour import Treatment
 from evidence_kit.gather.chromium import BrowserFound
+from evidence_kit.gather.consent import reject_consent
 from evidence_kit.gather.content_check import ContentCheck, check_content
 from evidence_kit.gather.driver import Driver
 from evidence_kit.gather.egress import Contact, Guard, system_resolve
 from evidence_kit.gather.http import RecordingSession
 from evidence_kit.gather.page_types import PageOptions, PageRecording
 from evidence_kit.gather.recorder import record_page
+from evidence_kit.gather.scroll import scroll_page
 from evidence_kit.gather.time_sources import (
     ClockCheck,
     HttpDateSource,
@@ -37,6 +40,7 @@ from evidence_kit.jobs.capture_log import CaptureLog
 from evidence_kit.jobs.capture_types import CaptureRequest
 from evidence_kit.jobs.convert import with_guard_addresses
 from evidence_kit.jobs.main_document import main_document
+from evidence_kit.jobs.media import refetch_media
 from evidence_kit.jobs.record import StartToken
 from evidence_kit.jobs.stamping import authorities
 from evidence_kit.jobs.workfolder import WorkFolder
@@ -152,7 +156,7 @@ class Gathering:
                 log=log,
                 progress=self.progress,
                 visit=lambda visit: make_artefacts(
-                    visit, self._web(), log, self.progress, self.clock
+                    visit, self._web(), log, self.progress, self.clock, self._treatments()
                 ),
                 driver=driver,
                 clock=self.clock,
@@ -163,6 +167,7 @@ class Gathering:
             platform = fetch_post(
                 request.url, session, out, log, environ=self.environ, page=main_document(page)
             )
+            missing = refetch_media(page.recording.exchanges, session, out, log)
             check = offset.result()
             content = check_content(page, drawn_on(page), platform)
             log.log("content-checked", state=str(content.state), signals=list(content.signals))
@@ -182,7 +187,17 @@ class Gathering:
             content=content,
             clock=check,
             contacts=contacts,
+            missing=tuple(missing),
         )
+
+    def _treatments(self) -> list[tuple[str, Treatment]]:
+        """What is done to the page after its first picture, in order."""
+        found: list[tuple[str, Treatment]] = []
+        if self.request.consent == "reject":
+            found.append(("consent", reject_consent))
+        if self.request.scroll:
+            found.append(("scroll", scroll_page))
+        return found
 
     def _web(self) -> Path:
         folder = self.work.data / "web"

@@ -14,6 +14,8 @@ from typing import Any
 
 from evidence_kit import __version__
 from evidence_kit.core.clock import iso
+from evidence_kit.gather.artefacts import Artefacts
+from evidence_kit.gather.behaviour import LEFT, Treated
 from evidence_kit.gather.content_check import ContentCheck, ContentState
 from evidence_kit.gather.egress import Contact
 from evidence_kit.gather.page_types import Method, PageRecording
@@ -154,6 +156,7 @@ def build_record(parts: Parts) -> dict[str, Any]:
             "signals": list(parts.content.signals),
         },
         "platform": parts.platform.to_json() if parts.platform else None,
+        "behaviours": _behaviours(parts.page),
         "events": _events(parts.page),
         "warnings": [asdict(item) for item in parts.warnings],
         "limits": _limits(parts),
@@ -289,7 +292,7 @@ def _recording(parts: Parts) -> dict[str, Any]:
         "without_response": [
             {"url": item.url, "error": item.error or ""} for item in recording.failed
         ],
-        "cached": [item.url for item in recording.cached],
+        "cached": [{"url": item.url, "reason": item.reason} for item in recording.cached],
         "websockets": len(recording.websockets),
         "background": {
             "count": recording.background,
@@ -301,6 +304,14 @@ def _recording(parts: Parts) -> dict[str, Any]:
         },
         "problems": list(recording.problems),
     }
+
+
+def _behaviours(page: PageRecording[Any] | None) -> list[dict[str, Any]]:
+    """What was done to the page on purpose, and what was left undone."""
+    drawn = page.visited if page is not None else None
+    treated: Iterable[Treated] = drawn.treated if isinstance(drawn, Artefacts) else ()
+    found = {item.name: item for item in treated}
+    return [asdict(found.get(name, Treated(name, LEFT))) for name in ("consent", "scroll")]
 
 
 def _sided(items: Iterable[Any]) -> list[str]:

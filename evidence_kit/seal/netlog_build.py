@@ -15,6 +15,9 @@ from evidence_kit.seal.netlog_lines import Names
 from evidence_kit.seal.netlog_requests import Hop, Requests, Wire, raw_line
 from evidence_kit.seal.netlog_sockets import Part, Socket, Sockets, Spool
 
+CACHE_MISS = "ERR_CACHE_MISS"
+"""Of a request that was never meant for the network."""
+
 
 @dataclass(frozen=True)
 class WebSocketFrames:
@@ -38,7 +41,8 @@ class CachedRequest:
     """A request that the browser answered itself, without the network.
 
     Attributes:
-        reason: ``cache``, or ``internal-redirect`` where the browser rewrote the URL (HSTS).
+        reason: ``cache``, ``internal-redirect`` where the browser rewrote the URL (HSTS), or
+            ``cache-miss``: it looked in its cache only, and there was nothing.
     """
 
     url: str
@@ -128,8 +132,9 @@ class Builder:
                 self._used.add(id(wire.part))
             return
         started = self.names.when(wire.ticks if wire else hop.ticks)
-        if wire is None and hop.error is None:
-            reason = "internal-redirect" if hop.redirected else "cache"
+        if wire is None and hop.error in (None, CACHE_MISS):
+            answered = "internal-redirect" if hop.redirected else "cache"
+            reason = answered if hop.error is None else "cache-miss"
             self.cached.append(CachedRequest(hop.url, hop.method, started, hop.origin, reason))
             return
         self._number += 1
