@@ -28,6 +28,8 @@ from evidence_kit.seal.cades import signature_value
 from evidence_kit.seal.signer import KeySigner
 from evidence_kit.seal.x509 import load
 from tests import pki
+from tests.atproto_bundle import FILES, MEDIA, Change, add_proof
+from tests.atproto_repo import ROTATION, Key, account, state
 from tests.bundles import (
     CAPTURE_ID,
     NAME,
@@ -342,6 +344,20 @@ def _broken_path() -> Vector:
     return of_case(edits, anchors=pki.trusting(root, by=authority()))
 
 
+def _proof(**how: Any) -> Vector:
+    """A bundle with a post of AT Protocol and the proof of its author's server."""
+    return of_case(lambda case: add_proof(case, **how))
+
+
+def _proof_told(change: Change) -> Vector:
+    return _proof(change=change)
+
+
+def _key_replaced() -> Vector:
+    log = account(Key(60)).add(ROTATION, after=timedelta(1), **state([ROTATION], Key(61)))
+    return _proof(signing=Key(60), log=log)
+
+
 VECTORS: dict[str, Vector] = {
     # Container
     "container.ok": _GOOD,
@@ -504,6 +520,21 @@ VECTORS: dict[str, Vector] = {
         )
     ),
     # Custody
+    # What a platform itself signed
+    "atproto.proof-ok": _proof(),
+    "atproto.absence-ok": _proof(present=False),
+    "atproto.media-ok": _proof(),
+    "atproto.proof-broken": _proof_told(lambda told, files: told.update(claim="absent")),
+    "atproto.media-differs": _proof_told(lambda told, files: files.update({MEDIA: b"other"})),
+    "atproto.not-checked": _proof_told(lambda told, files: files.pop(FILES["log"])),
+    "atproto.not-proven": _proof_told(
+        lambda told, files: told.update(claim="not-proven", why="the CAR file is cut off")
+    ),
+    "atproto.proof-without-log": _proof(did="did:web:jan.test"),
+    "atproto.absence-without-log": _proof(did="did:web:jan.test", present=False),
+    "atproto.key-of-web-site": _proof(did="did:web:jan.test"),
+    "atproto.key-superseded": _key_replaced(),
+    "atproto.key-not-in-log": _proof(signing=Key(62)),
     "custody.none": _GOOD,
     "custody.stamp-ok": with_sidecar("0001-sealed.tsr", _second_stamp),
     "custody.stamp-invalid": with_sidecar("0001-sealed.tsr", lambda _: _second_stamp(b"other")),
