@@ -10,7 +10,10 @@ from evidence_kit.platforms.bluesky import BlueskyAdapter
 from evidence_kit.platforms.discourse import DiscourseAdapter
 from evidence_kit.platforms.generic import GenericAdapter
 from evidence_kit.platforms.mastodon import MastodonAdapter
+from evidence_kit.platforms.matrix import MatrixAdapter
+from evidence_kit.platforms.meta import FacebookAdapter, InstagramAdapter, ThreadsAdapter
 from evidence_kit.platforms.nodebb import NodeBbAdapter
+from evidence_kit.platforms.page_sites import LinkedInAdapter, TikTokAdapter
 from evidence_kit.platforms.reddit import RedditAdapter
 from evidence_kit.platforms.telegram import TelegramAdapter
 from evidence_kit.platforms.wordpress import WordPressAdapter
@@ -18,6 +21,8 @@ from evidence_kit.platforms.x import XAdapter
 from evidence_kit.platforms.youtube import YouTubeAdapter
 from tests.platform_tools import Played, js
 
+FACEBOOK = "https://www.facebook.com/100064/posts/123456789"
+MATRIX = "https://matrix.to/#/!kamer:voorbeeld.nl/$gebeurtenis"
 WP_PAGE = (
     '<link rel="https://api.w.org/" href="{base}/wp-json/">'
     '<link rel="alternate" type="application/json" href="{base}/wp-json/wp/v2/posts/4">'
@@ -97,6 +102,32 @@ CASES = (
         "{base}/topic/12/wat-ik-zag/2",
         {"/api/config": js({"relative_path": "", "upload_url": "/u"})},
     ),
+    Case("facebook", lambda base: FacebookAdapter(), FACEBOOK),
+    Case("facebook-token", lambda base: FacebookAdapter("geheim", base), FACEBOOK),
+    Case("instagram", lambda base: InstagramAdapter(), "https://www.instagram.com/p/DAbc123_x/"),
+    Case(
+        "instagram-token",
+        lambda base: InstagramAdapter("geheim", base),
+        "https://www.instagram.com/p/DAbc123_x/",
+    ),
+    Case("threads", lambda base: ThreadsAdapter(), "https://www.threads.net/@jan/post/DAbc123_x"),
+    Case(
+        "threads-token",
+        lambda base: ThreadsAdapter("geheim", base),
+        "https://www.threads.com/@jan/post/DAbc123_x",
+    ),
+    Case(
+        "tiktok",
+        lambda base: TikTokAdapter(base),
+        "https://www.tiktok.com/@jan/video/7123456789012345678",
+    ),
+    Case(
+        "linkedin",
+        lambda base: LinkedInAdapter(),
+        "https://www.linkedin.com/feed/update/urn:li:activity:7123456789012345678/",
+    ),
+    Case("matrix", lambda base: MatrixAdapter(), MATRIX),
+    Case("matrix-token", lambda base: MatrixAdapter("geheim", base), MATRIX),
     Case("telegram", lambda base: TelegramAdapter(base), "https://t.me/buurtnieuws/57"),
     Case("wordpress", lambda base: WordPressAdapter(), "{base}/2026/bericht/", page=WP_PAGE),
     Case("generic", lambda base: GenericAdapter(), "{base}/@boze_bezoeker/115400000000000101"),

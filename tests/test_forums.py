@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from evidence_kit.platforms.base import NotThisPlatformError, Page, PlatformResult, State
+from evidence_kit.platforms.base import Adapter, NotThisPlatformError, Page, PlatformResult, State
 from evidence_kit.platforms.discourse import DiscourseAdapter
 from evidence_kit.platforms.nodebb import NodeBbAdapter
 from tests.platform_tools import codes, js, playing, routed, values, visited
@@ -185,9 +185,11 @@ def test_nodebb_absence(changes: dict[str, Any], state: State, tmp_path: Path) -
 
 @pytest.mark.parametrize("config", [{}, {"relative_path": 7}, [1], {"relative_path": ""}])
 def test_other_sites_with_the_same_form_are_left_alone(config: Any, tmp_path: Path) -> None:
+    cases: list[tuple[Adapter, str]] = [
+        (NodeBbAdapter(), "/topic/12/x/2"),
+        (DiscourseAdapter(), "/t/x/57/2"),
+    ]
     with playing(routed({"/api/config": config, "/about.json": config})) as base:
-        for number, (adapter, path) in enumerate(
-            [(NodeBbAdapter(), "/topic/12/x/2"), (DiscourseAdapter(), "/t/x/57/2")]
-        ):
+        for number, (adapter, path) in enumerate(cases):
             with pytest.raises(NotThisPlatformError):
                 visited(adapter, base + path, tmp_path / str(number))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from evidence_kit.core.events import EventLog
 from evidence_kit.platforms.base import (
@@ -24,7 +25,10 @@ from evidence_kit.platforms.bluesky import (
 from evidence_kit.platforms.discourse import DiscourseAdapter
 from evidence_kit.platforms.generic import GenericAdapter
 from evidence_kit.platforms.mastodon import MastodonAdapter
+from evidence_kit.platforms.matrix import MatrixAdapter
+from evidence_kit.platforms.meta import FacebookAdapter, InstagramAdapter, ThreadsAdapter
 from evidence_kit.platforms.nodebb import NodeBbAdapter
+from evidence_kit.platforms.page_sites import LinkedInAdapter, TikTokAdapter
 from evidence_kit.platforms.reddit import RedditAdapter
 from evidence_kit.platforms.telegram import TelegramAdapter
 from evidence_kit.platforms.wordpress import WordPressAdapter
@@ -38,7 +42,7 @@ def adapters(environ: Mapping[str, str]) -> tuple[Adapter, ...]:
     """All adapters in the order in which they are asked; the generic one is last.
 
     Args:
-        environ: read for tokens: ``MASTODON_ACCESS_TOKEN``, sent to ``MASTODON_INSTANCE`` only.
+        environ: read for tokens and settings; ``docs/platforms.md`` names them.
     """
     return (
         XAdapter(
@@ -50,6 +54,16 @@ def adapters(environ: Mapping[str, str]) -> tuple[Adapter, ...]:
             client_id=environ.get("REDDIT_CLIENT_ID") or None,
             client_secret=environ.get("REDDIT_CLIENT_SECRET") or None,
         ),
+        FacebookAdapter(token=environ.get("META_ACCESS_TOKEN") or None),
+        InstagramAdapter(token=environ.get("META_ACCESS_TOKEN") or None),
+        ThreadsAdapter(token=environ.get("THREADS_ACCESS_TOKEN") or None),
+        TikTokAdapter(),
+        LinkedInAdapter(),
+        TelegramAdapter(),
+        MatrixAdapter(
+            token=environ.get("MATRIX_ACCESS_TOKEN") or None,
+            homeserver=environ.get("MATRIX_HOMESERVER") or None,
+        ),
         MastodonAdapter(
             token=environ.get("MASTODON_ACCESS_TOKEN") or None,
             token_host=(environ.get("MASTODON_INSTANCE") or "").lower() or None,
@@ -58,7 +72,6 @@ def adapters(environ: Mapping[str, str]) -> tuple[Adapter, ...]:
             api=environ.get("BSKY_PUBLIC_API") or PUBLIC_API,
             plc=environ.get("ATPROTO_PLC_DIRECTORY") or PLC_DIRECTORY,
         ),
-        TelegramAdapter(),
         DiscourseAdapter(),
         NodeBbAdapter(),
         WordPressAdapter(),
@@ -68,6 +81,26 @@ def adapters(environ: Mapping[str, str]) -> tuple[Adapter, ...]:
 
 def _number(text: str | None) -> int:
     return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 6 else 0
+
+
+def _with_page(
+    result: PlatformResult, http: Http, out: ApiFolder, log: EventLog, page: Page | None
+) -> PlatformResult:
+    """Where the platform could not be asked, what its page says about itself."""
+    if page is None or result.posts or result.state is not State.UNKNOWN:
+        return result
+    generic = GenericAdapter()
+    target = generic.recognise(page.url)
+    if target is None or result.adapter == generic.name:
+        return result
+    read = generic.fetch(target, http, out, log, page)
+    return replace(
+        result,
+        state=read.state,
+        permalink=result.permalink or read.permalink,
+        posts=read.posts,
+        gaps=(*result.gaps, *read.gaps),
+    )
 
 
 def fetch_post(
@@ -98,6 +131,6 @@ def fetch_post(
             except NotThisPlatformError:
                 continue
             log.log("platform.asked", adapter=adapter.name, state=str(result.state))
-            return result
+            return _with_page(result, http, out, log, page)
     gap = Gap("platform.none", url, "not an address that any adapter takes")
     return PlatformResult("none", State.UNKNOWN, gaps=(gap,))

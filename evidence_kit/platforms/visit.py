@@ -173,12 +173,18 @@ class Visit:
         ]
         return tuple(item for item in found if item is not None)
 
-    def download(self, url: str, alt: str | None, kind: str) -> Media | None:
+    def download(
+        self, url: str, alt: str | None, kind: str, headers: Mapping[str, str] | None = None
+    ) -> Media | None:
         """One file, byte for byte as served; None and a gap where it cannot be had."""
         _, part = self.out.new_media(url)
         try:
             answer = self.http.get(
-                url, max_bytes=MAX_MEDIA_BYTES, max_seconds=MAX_MEDIA_SECONDS, to=part
+                url,
+                headers=dict(headers or {}),
+                max_bytes=MAX_MEDIA_BYTES,
+                max_seconds=MAX_MEDIA_SECONDS,
+                to=part,
             )
         except (NetworkError, InputError) as error:
             part.unlink(missing_ok=True)
