@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,16 +22,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
-from evidence_kit.core.canonical_json import dumps
+from evidence_kit.core.canonical_json import dumps, loads
 from evidence_kit.core.clock import iso
 from evidence_kit.core.errors import InputError, KeyUnavailableError, StorageError
 from evidence_kit.core.limits import MAX_NAME
 from evidence_kit.core.write_once import write_bytes_once
 from evidence_kit.seal import x509 as certificates
 from evidence_kit.seal.cades_check import SignerInfo, describe
-from evidence_kit.seal.signer import KeySigner
+from evidence_kit.seal.signer import KeySigner, Signer
 
-KEY, CERTIFICATE, RECORD = "key.pem", "cert.pem", "identity.json"
+KEY, CERTIFICATE, CHAIN, RECORD = "key.pem", "cert.pem", "chain.pem", "identity.json"
 
 DEFAULT_YEARS = 5
 """Validity of a new certificate: as long as a stamp and a case usually need, and no longer."""
@@ -45,8 +45,10 @@ MIN_PASSPHRASE = 8
 MAX_FIELD = 64
 """Characters in a name of the certificate (RFC 5280 appendix A, upper bounds)."""
 
-MAX_KEY_FILE = 64 << 10
-"""Bytes; an encrypted RSA-4096 key in PEM is 4 KiB."""
+MAX_KEY_FILE = 256 << 10
+"""Bytes; an encrypted RSA-4096 key in PEM is 4 KiB, a PKCS #12 file with its chain some 20."""
+
+SCHEMA = "evidence-kit/identity/1"
 
 KEY_KINDS = ("p256", "p384", "rsa3072")
 """What can be made. No Ed25519: OpenSSL 3.0's cms and the EU's default policy refuse it."""
@@ -119,19 +121,20 @@ def create_identity(
         InputError: a value cannot be used.
         StorageError: the identity exists, or cannot be written.
     """
-    folder = _folder(home, name)
-    fields = _checked_fields(organisation, common_name, email, staff_code)
-    if len(passphrase) < MIN_PASSPHRASE:
-        raise InputError(
-            f"a passphrase of fewer than {MIN_PASSPHRASE} characters",
-            hint="several words in a row are easy to keep and hard to guess",
-        )
+    fields = checked_fields(organisation, common_name, email, staff_code)
+    require_passphrase(passphrase)
     if not 1 <= years <= MAX_YEARS:
         raise InputError(f"a validity of {years} years", hint=f"choose 1 to {MAX_YEARS}")
     require_new(home, name)
-    key = _new_key(kind)
+    key = new_key(kind)
     certificate = _self_signed(key, fields, now, years)
-    _store(folder, key, certificate, passphrase, now)
+    encrypted = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(passphrase),
+    )
+    encoded = certificate.public_bytes(serialization.Encoding.DER)
+    store(home, name, (encoded,), now, key=encrypted)
     return show_identity(home, name)
 
 
@@ -158,9 +161,27 @@ def _folder(home: Path, name: str) -> Path:
     return home / "identity" / name
 
 
-def _checked_fields(
+def require_passphrase(passphrase: bytes) -> None:
+    """Refuse one that is too short.
+
+    Raises:
+        InputError: it is.
+    """
+    if len(passphrase) < MIN_PASSPHRASE:
+        raise InputError(
+            f"a passphrase of fewer than {MIN_PASSPHRASE} characters",
+            hint="several words in a row are easy to keep and hard to guess",
+        )
+
+
+def checked_fields(
     organisation: str, common_name: str, email: str, staff_code: str
 ) -> dict[str, str]:
+    """What stands in a certificate's subject, stripped and checked.
+
+    Raises:
+        InputError: a value cannot be used.
+    """
     fields = {
         "organisation": organisation.strip(),
         "common_name": common_name.strip() or organisation.strip(),
@@ -185,7 +206,12 @@ def _checked_fields(
     return fields
 
 
-def _new_key(kind: str) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
+def new_key(kind: str) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
+    """A fresh key of one of :data:`KEY_KINDS`.
+
+    Raises:
+        InputError: no such kind.
+    """
     if kind == "p256":
         return ec.generate_private_key(ec.SECP256R1())
     if kind == "p384":
@@ -201,13 +227,7 @@ def _self_signed(
     now: datetime,
     years: int,
 ) -> x509.Certificate:
-    attributes = [
-        x509.NameAttribute(NameOID.ORGANIZATION_NAME, fields["organisation"]),
-        x509.NameAttribute(NameOID.COMMON_NAME, fields["common_name"]),
-    ]
-    if fields["staff_code"]:
-        attributes.append(x509.NameAttribute(NameOID.SERIAL_NUMBER, fields["staff_code"]))
-    name = x509.Name(attributes)
+    name = subject_of(fields)
     start = now.replace(microsecond=0)
     builder = (
         x509.CertificateBuilder()
@@ -218,7 +238,7 @@ def _self_signed(
         .not_valid_before(start)
         .not_valid_after(start + timedelta(days=365 * years + years // 4))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(), critical=True)
+        .add_extension(usage(), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
     if fields["email"]:
@@ -228,7 +248,19 @@ def _self_signed(
     return builder.sign(key, hashes.SHA384() if strong else hashes.SHA256())
 
 
-def _usage() -> x509.KeyUsage:
+def subject_of(fields: dict[str, str]) -> x509.Name:
+    """The subject's name made of :func:`checked_fields`."""
+    attributes = [
+        x509.NameAttribute(NameOID.ORGANIZATION_NAME, fields["organisation"]),
+        x509.NameAttribute(NameOID.COMMON_NAME, fields["common_name"]),
+    ]
+    if fields["staff_code"]:
+        attributes.append(x509.NameAttribute(NameOID.SERIAL_NUMBER, fields["staff_code"]))
+    return x509.Name(attributes)
+
+
+def usage() -> x509.KeyUsage:
+    """Key usage of a certificate that signs bundles: digital signature, non-repudiation."""
     return x509.KeyUsage(
         digital_signature=True,
         content_commitment=True,
@@ -242,28 +274,49 @@ def _usage() -> x509.KeyUsage:
     )
 
 
-def _store(
-    folder: Path,
-    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey,
-    certificate: x509.Certificate,
-    passphrase: bytes,
+def request_folder(home: Path, name: str) -> Path:
+    """Where the key and the request for a certificate wait until it comes."""
+    folder = _folder(home, name)
+    return folder.with_name(f".request-{name}")
+
+
+def store(
+    home: Path,
+    name: str,
+    chain: Sequence[bytes],
     now: datetime,
+    *,
+    key: bytes | None = None,
+    hardware: str = "",
 ) -> None:
-    """All three files in a folder that appears whole, so that no half identity is ever found."""
-    encrypted = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.BestAvailableEncryption(passphrase),
-    )
-    record = {"schema": "evidence-kit/identity/1", "created": iso(now.replace(microsecond=0))}
+    """Write a new identity, all files in a folder that appears whole: no half one is ever found.
+
+    Args:
+        home: the home folder.
+        name: a name that is not taken.
+        chain: DER of the certificate, then of its issuers.
+        now: for the record.
+        key: encrypted PKCS #8 in PEM; None where it stays in hardware.
+        hardware: ``pkcs11:`` URI of the key, or empty.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    folder = _folder(home, name)
+    record = {"schema": SCHEMA, "created": iso(now.replace(microsecond=0))}
+    if hardware:
+        record["pkcs11"] = hardware
     try:
         folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
     except OSError as error:
         raise StorageError(f"cannot make {folder.parent}: {error.strerror}") from error
     try:
-        write_bytes_once(draft / KEY, encrypted, private=True)
-        write_bytes_once(draft / CERTIFICATE, certificate.public_bytes(serialization.Encoding.PEM))
+        if key is not None:
+            write_bytes_once(draft / KEY, key, private=True)
+        write_bytes_once(draft / CERTIFICATE, _pem(chain[:1]))
+        if chain[1:]:
+            write_bytes_once(draft / CHAIN, _pem(chain[1:]))
         write_bytes_once(draft / RECORD, dumps(record))
         draft.rename(folder)  # refuses a folder that holds anything, on every system
     except OSError as error:
@@ -271,6 +324,11 @@ def _store(
     finally:
         if draft.exists():
             shutil.rmtree(draft)
+
+
+def _pem(encoded: Sequence[bytes]) -> bytes:
+    loaded = (x509.load_der_x509_certificate(one) for one in encoded)
+    return b"".join(one.public_bytes(serialization.Encoding.PEM) for one in loaded)
 
 
 def show_identity(home: Path, name: str) -> Identity:
@@ -307,19 +365,27 @@ def list_identities(home: Path) -> list[Identity]:
     return [show_identity(home, name) for name in names if _NAME.fullmatch(name)]
 
 
-def load_identity(home: Path, name: str, passphrase: bytes | Callable[[], bytes]) -> KeySigner:
+def load_identity(home: Path, name: str, passphrase: bytes | Callable[[], bytes]) -> Signer:
     """The identity with its key, ready to sign.
 
     Args:
         home: the home folder.
         name: the identity's.
-        passphrase: or a function that asks for it, called once the identity is known to exist.
+        passphrase: or a function that asks for it, called once the identity is known to exist;
+            for a key in hardware it is the PIN.
 
     Raises:
         InputError: not a possible name.
         KeyUnavailableError: missing, wrong passphrase, or a key that does not fit.
     """
     identity = show_identity(home, name)
+    hardware, chain = _kept(identity)
+    if hardware:
+        from evidence_kit.gather.hardware_key import HardwareSigner, read_uri
+
+        uri = read_uri(hardware)
+        pin = passphrase() if callable(passphrase) else passphrase
+        return HardwareSigner(uri, pin.decode("utf-8"), identity.info.certificate, chain)
     path = identity.folder / KEY
     secret = passphrase() if callable(passphrase) else passphrase
     try:
@@ -336,7 +402,24 @@ def load_identity(home: Path, name: str, passphrase: bytes | Callable[[], bytes]
     certificate = certificates.load(identity.info.certificate)
     if certificate.parsed.public_key() != key.public_key():
         raise KeyUnavailableError(f"key and certificate of {name} do not belong together")
-    return KeySigner(key, certificate.encoded)
+    return KeySigner(key, certificate.encoded, chain)
+
+
+def _kept(identity: Identity) -> tuple[str, tuple[bytes, ...]]:
+    """The address of a key in hardware, or empty; and the issuers' certificates."""
+    try:
+        record = loads(_read(identity.folder / RECORD))
+        hardware = record.get("pkcs11", "") if isinstance(record, dict) else None
+        if not isinstance(hardware, str):
+            raise ValueError("another form")
+        if not (identity.folder / CHAIN).is_file():
+            return hardware, ()
+        loaded = x509.load_pem_x509_certificates(_read(identity.folder / CHAIN))
+    except (OSError, ValueError) as error:
+        raise KeyUnavailableError(
+            f"the files of the identity {identity.name} cannot be read: {error}"
+        ) from error
+    return hardware, tuple(one.public_bytes(serialization.Encoding.DER) for one in loaded)
 
 
 def _read(path: Path) -> bytes:

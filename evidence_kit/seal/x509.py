@@ -264,6 +264,12 @@ def group_order(certificate: Certificate) -> int | None:
     return _ORDERS.get(key.curve.name) if isinstance(key, ec.EllipticCurvePublicKey) else None
 
 
+def signature_width(certificate: Certificate) -> int | None:
+    """Bytes of each of the two numbers of an ECDSA signature; None for other kinds of key."""
+    key = certificate.parsed.public_key()
+    return _CURVES.get(key.curve.name) if isinstance(key, ec.EllipticCurvePublicKey) else None
+
+
 def may_sign(certificate: Certificate) -> bool:
     """Key usage, where stated, allows signatures on documents (RFC 5280 section 4.2.1.3)."""
     try:
