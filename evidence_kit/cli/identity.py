@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from evidence_kit.cli.identity_print import SCHEMA, identity_json, print_identity
 from evidence_kit.cli.output import emit_json, note, say
 from evidence_kit.cli.settings import Settings, home
 from evidence_kit.core.clock import iso
@@ -17,10 +18,25 @@ from evidence_kit.core.terminal_text import harmless
 if TYPE_CHECKING:
     from evidence_kit.jobs.identity import Identity
 
-SCHEMA = "evidence-kit/identity/1"
+
+class _Group(click.Group):
+    """The commands here, and those of a module that is loaded when one of them is used."""
+
+    _ELSEWHERE = {"request": "request", "import": "import_"}  # noqa: RUF012  (never changed)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), *self._ELSEWHERE]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in self._ELSEWHERE:
+            from evidence_kit.cli import identity_import
+
+            found: click.Command = getattr(identity_import, self._ELSEWHERE[cmd_name])
+            return found
+        return super().get_command(ctx, cmd_name)
 
 
-@click.group(name="identity")
+@click.group(name="identity", cls=_Group)
 def command() -> None:
     """Make and show the key that signs your bundles.
 
@@ -29,6 +45,8 @@ def command() -> None:
       evidence-kit identity create --organisation "Gemeente Voorbeeld"
       evidence-kit identity show
       evidence-kit identity show --pem > gemeente-voorbeeld.pem
+      evidence-kit identity request --organisation "Gemeente Voorbeeld" > request.pem
+      evidence-kit identity import seal.p12
     """
 
 
@@ -83,9 +101,9 @@ def create(
     if trust:
         _trust_own(made)
     if as_json:
-        emit_json(SCHEMA, ExitCode.OK, {"identity": _as_json(made), "trusted": trust})
+        emit_json(SCHEMA, ExitCode.OK, {"identity": identity_json(made), "trusted": trust})
         return
-    _show(made)
+    print_identity(made)
     if trust:
         note("bundles of this identity are trusted on this machine (evidence-kit trust list)")
     else:
@@ -123,11 +141,11 @@ def show(identity: str | None, pem: bool, as_json: bool) -> None:
     settings = Settings(home())
     found = show_identity(settings.home, settings.text("identity", identity))
     if as_json:
-        emit_json(SCHEMA, ExitCode.OK, {"identity": _as_json(found)})
+        emit_json(SCHEMA, ExitCode.OK, {"identity": identity_json(found)})
     elif pem:
         click.echo(found.pem.decode("ascii"), nl=False)
     else:
-        _show(found)
+        print_identity(found)
 
 
 @command.command(name="list")
@@ -138,40 +156,11 @@ def list_(as_json: bool) -> None:
 
     found = list_identities(home())
     if as_json:
-        emit_json("evidence-kit/identities/1", ExitCode.OK, {"identities": [*map(_as_json, found)]})
+        emit_json(
+            "evidence-kit/identities/1", ExitCode.OK, {"identities": [*map(identity_json, found)]}
+        )
         return
     for one in found:
         say(f"{one.name}   {harmless(one.info.name)}   until {iso(one.info.not_after)}")
     if not found:
         note("there is no identity yet; make one with evidence-kit identity create")
-
-
-def _show(identity: Identity) -> None:
-    info = identity.info
-    say(f"identity      {identity.name}")
-    labels = {
-        "organisation": "organisation",
-        "common_name": "name",
-        "staff_code": "staff code",
-        "email": "e-mail",
-    }
-    for field, label in labels.items():
-        if field in info.fields:
-            say(f"{label:<14}{harmless(info.fields[field])}")
-    say(f"{'key':<14}{info.key}")
-    say(f"{'valid':<14}{iso(info.not_before)} to {iso(info.not_after)}")
-    groups = identity.spoken_fingerprint.split()
-    say(f"{'fingerprint':<14}{' '.join(groups[:8])}")
-    say(f"{'(SHA-256)':<14}{' '.join(groups[8:])}")
-
-
-def _as_json(identity: Identity) -> dict[str, Any]:
-    info = identity.info
-    return {
-        "name": identity.name,
-        "subject": dict(info.fields),
-        "key": info.key,
-        "not_before": iso(info.not_before),
-        "not_after": iso(info.not_after),
-        "fingerprint": info.fingerprint,
-    }
