@@ -50,6 +50,10 @@ from tests.bundles import (
     trusted,
     unpack,
 )
+from tests.custody_tools import LATER as _AFTER_EVENTS
+from tests.custody_tools import beside, both, custody_restored, fork, record, remove, stranger
+from tests.custody_tools import misplaced as custody_misplaced
+from tests.custody_tools import vector as custody_vector
 from tests.test_wacz_read import files as wacz_files
 from tests.test_wacz_read import keep, package, warc
 from tests.zip_forge import Forged, build, good_entries, with_last
@@ -543,4 +547,17 @@ VECTORS: dict[str, Vector] = {
     "custody.unknown-file": with_sidecar("notes.txt", lambda _: b"by a stranger"),
     "custody.not-checked": _custody_not_a_file,
     "custody.behind-receipt": with_receipt(custody=CustodyMark(1, "0001-sealed.tsr", "0" * 128)),
+    "custody.event-ok": custody_vector(lambda _: None),
+    "custody.event-own-clock": custody_vector(lambda path: record(path, "note", stamped=False)),
+    "custody.event-unknown-signer": custody_vector(lambda path: record(path, by=stranger())),
+    "custody.event-edited": custody_vector(
+        lambda path: beside(path, "0003-*.json").write_bytes(b"{}\n")
+    ),
+    "custody.event-incomplete": custody_vector(lambda path: beside(path, "0003-*.p7s").unlink()),
+    "custody.event-other-bundle": custody_vector(lambda path: example().write(path.parent)),
+    "custody.event-misplaced": custody_vector(custody_misplaced),
+    "custody.event-times": custody_vector(lambda path: record(path, "note", minutes=1)),
+    "custody.fork": lambda folder: judged(fork(folder), anchors=both(), now=_AFTER_EVENTS),
+    "custody.gap": custody_vector(lambda path: remove(path, 3)),
+    "custody.destroyed": custody_vector(custody_restored),
 }

@@ -26,6 +26,7 @@ COMMANDS = {
     "extract": "Take files out of a bundle after checking it.",
     "timestamp": "Add a time stamp to a sealed bundle; no key needed.",
     "renew": "Renew a bundle's time stamp before it runs out; no key needed.",
+    "custody": "Record who had a bundle, and show that chain.",
     "config": "Show the settings and where each one comes from.",
     "completion": "Print the script that completes commands in your shell.",
 }

@@ -216,22 +216,36 @@ RULES: Mapping[str, Rule] = {
         "atproto.key-not-in-log",
         "atproto.key-of-web-site",
     ),
-    **_rules(Section.CUSTODY, Status.PASSED, "custody.stamp-ok"),
+    **_rules(Section.CUSTODY, Status.PASSED, "custody.stamp-ok", "custody.event-ok"),
     **_rules(
         Section.CUSTODY,
         Status.FAILED,
         "custody.stamp-invalid",
         "custody.renewed-differs",
         "custody.behind-receipt",
+        "custody.event-edited",
+        "custody.event-incomplete",
+        "custody.event-other-bundle",
+        "custody.event-misplaced",
+        "custody.gap",
     ),
     **_rules(
         Section.CUSTODY,
         Status.INDETERMINATE,
         "custody.stamp-untrusted",
+        "custody.event-unknown-signer",
+        "custody.event-times",
+        "custody.fork",
         "custody.unknown-file",
         "custody.not-checked",
     ),
-    **_rules(Section.CUSTODY, Status.INFO, "custody.none"),
+    **_rules(
+        Section.CUSTODY,
+        Status.INFO,
+        "custody.none",
+        "custody.event-own-clock",
+        "custody.destroyed",
+    ),
 }
 
 

@@ -24,7 +24,7 @@ from evidence_kit.core.limits import MAX_MANIFEST, MAX_SIGNATURE
 from evidence_kit.core.receipt import Receipt
 from evidence_kit.core.verdict import ACCEPTABLE, SignerFacts, TimeFacts, Verdict
 from evidence_kit.jobs.verify_content import check_content
-from evidence_kit.jobs.verify_custody import check_custody, has_sidecars
+from evidence_kit.jobs.verify_custody import Custody, check_custody, has_sidecars
 from evidence_kit.jobs.verify_stamps import (
     LaterStamp,
     LaterStamps,
@@ -52,11 +52,13 @@ class Examined:
         verdict: the outcome.
         walked: the container; its entries have the digests that were judged.
         record: the capture record where it conforms to its schema.
+        custody: what lies beside the file.
     """
 
     verdict: Verdict
     walked: Walk
     record: Mapping[str, Any] | None
+    custody: Custody
 
 
 def verify(
@@ -132,7 +134,8 @@ def examine(
             findings += check_bracket(start.gen_time, report.signing_time, _trusted_time(report))
     else:
         findings.append(Finding("content.not-checked"))
-    findings += check_custody(path, stamps, receipt=receipt)
+    custody = check_custody(path, walked.file, stamps, anchors=anchors, now=now, receipt=receipt)
+    findings += custody.findings
     verdict = Verdict(
         path=str(path),
         findings=tuple(findings),
@@ -141,7 +144,7 @@ def examine(
         time=_time(report, start.gen_time if start else None, stamps),
         file=walked.file,
     )
-    return Examined(verdict, walked, record)
+    return Examined(verdict, walked, record, custody)
 
 
 def verify_many(

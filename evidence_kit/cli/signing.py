@@ -1,0 +1,87 @@
+"""What every command that signs something beside a bundle needs: key, trust and time stamps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from evidence_kit.cli.settings import Settings, home
+
+if TYPE_CHECKING:
+    from evidence_kit.jobs.bundle import Stamper
+    from evidence_kit.seal.anchors import TrustAnchors
+    from evidence_kit.seal.signer import Signer
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.option("--identity", help="Name of the identity that signs."),
+    click.option(
+        "--passphrase-fd",
+        type=click.IntRange(0, 255),
+        help="Read the key's passphrase from this file descriptor, one line.",
+    ),
+    click.option(
+        "--tsa",
+        "tsas",
+        multiple=True,
+        metavar="URL",
+        help="Time-stamping authority; repeat it for others that are tried when one fails.",
+    ),
+    click.option("--no-tsa", is_flag=True, help="No time stamp: only your own clock tells."),
+)
+
+
+def signing_options(command: _Command) -> _Command:
+    """The options that :func:`prepare` takes."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True)
+class Signing:
+    """Ready to sign: settings, key, trust, and how to ask for a stamp (None for none)."""
+
+    settings: Settings
+    signer: Signer
+    anchors: TrustAnchors
+    stamper: Stamper | None
+
+
+def now() -> datetime:
+    """The clock of this computer, UTC."""
+    return datetime.now(UTC)
+
+
+def prepare(
+    identity: str | None, passphrase_fd: int | None, tsas: tuple[str, ...], *, no_tsa: bool
+) -> Signing:
+    """Open the key before anything else happens.
+
+    Raises:
+        UsageError: ``--tsa`` together with ``--no-tsa``.
+        KeyUnavailableError, ConfigError, InputError: as the parts do.
+    """
+    from evidence_kit.cli.passphrase import get_passphrase
+    from evidence_kit.gather.tsa_client import TsaClient
+    from evidence_kit.gather.tsa_list import known_tsas
+    from evidence_kit.jobs.identity import load_identity
+    from evidence_kit.jobs.stamping import stamper
+    from evidence_kit.jobs.trust import load_anchors
+
+    if no_tsa and tsas:
+        raise click.UsageError("--no-tsa cannot go with --tsa")
+    settings = Settings(home())
+    name = settings.text("identity", identity)
+    signer = load_identity(settings.home, name, lambda: get_passphrase(name, passphrase_fd))
+    anchors = load_anchors(settings.home)
+    ask = None
+    if not no_tsa:
+        names = settings.many("tsa", tsas) or tuple(known_tsas())
+        ask = stamper(TsaClient(clock=now, anchors=anchors), names, now)
+    return Signing(settings, signer, anchors, ask)
