@@ -54,6 +54,7 @@ from tests.custody_tools import LATER as _AFTER_EVENTS
 from tests.custody_tools import beside, both, custody_restored, fork, record, remove, stranger
 from tests.custody_tools import misplaced as custody_misplaced
 from tests.custody_tools import vector as custody_vector
+from tests.supplied_tools import supplied_case
 from tests.test_wacz_read import files as wacz_files
 from tests.test_wacz_read import keep, package, warc
 from tests.zip_forge import Forged, build, good_entries, with_last
@@ -269,6 +270,15 @@ def _custody_not_a_file(folder: Path) -> Verdict:
 
 def _missing_file(folder: Path) -> Verdict:
     return judged(folder / "not-there.asice")
+
+
+def _supplied(**options: Any) -> Vector:
+    """A bundle of a mail that was handed in."""
+
+    def vector(folder: Path) -> Verdict:
+        return judged(supplied_case(**options).write(folder))
+
+    return vector
 
 
 _GOOD: Vector = of_bytes(lambda: example().seal())
@@ -522,6 +532,15 @@ VECTORS: dict[str, Vector] = {
                 "ranges": [],
             }
         )
+    ),
+    # Supplied by a person
+    "supplied.ok": _supplied(),
+    "supplied.not-captured": _supplied(),
+    "supplied.malformed": _supplied(edit=lambda record: record.pop("supplier")),
+    "supplied.dkim-ok": _supplied(),
+    "supplied.dkim-fails": _supplied(mail=lambda mail: mail.replace(b"plein", b"markt")),
+    "supplied.dkim-not-checked": _supplied(
+        edit=lambda record: [one.update(key=None) for one in record["dkim"]]
     ),
     # Custody
     # What a platform itself signed

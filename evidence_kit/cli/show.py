@@ -85,6 +85,7 @@ def command(
                 "coherent": found.coherent,
                 "verified": found.verified,
                 "capture": found.record,
+                "supplied": found.supplied,
                 "posts": list(found.posts),
                 "files": [vars(file) for file in found.files],
             },
@@ -110,6 +111,9 @@ def _print(found: Shown, words: Words, out: Console) -> None:
     mark = "" if found.verified else f" [{words.say('label', 'not-verified')}]"
     if found.record is not None:
         for label, value in _facts(found.record, words):
+            _line(out, f"{words.say('label', label)}{mark}: {harmless(value)}")
+    if found.supplied is not None:
+        for label, value in _supplied_facts(found.supplied):
             _line(out, f"{words.say('label', label)}{mark}: {harmless(value)}")
     unsound = "" if found.coherent and found.verified else mark or _mark(words)
     for post in found.posts[:MAX_POSTS]:
@@ -165,6 +169,18 @@ def _facts(record: Mapping[str, Any], words: Words) -> Iterator[tuple[str, str]]
     )
     for gap in record["missing"]:
         yield "missing", f"{gap['what']}: {gap['why']}"
+
+
+def _supplied_facts(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "supplied-by", record["supplier"]
+    yield "supplied-source", record["source"]
+    yield "received", record["received"]
+    yield "organisation", record["operator"]["organisation"]
+    for item in record["files"]:
+        yield "original-name", f"{item['original_name']} ({item['file']})"
+    for key in ("reason", "case"):
+        if record[key]:
+            yield key, record[key]
 
 
 def _post(post: Mapping[str, Any], words: Words) -> Iterator[tuple[str, str]]:

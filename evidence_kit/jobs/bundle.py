@@ -40,7 +40,7 @@ from evidence_kit.seal.manifest import write_manifest
 from evidence_kit.seal.signer import Signer
 
 SOFTWARE = f"evidence-kit {__version__}"
-CUSTODY = "custody/0001-captured.json"
+CUSTODY = "custody/0001-{event}.json"
 SECOND_STAMP = "0001-sealed.tsr"
 MAX_HOST = 60
 """Characters of the site's name in the file name; it is a label for people."""
@@ -82,6 +82,7 @@ class Seal:
         host: site that was captured, for the file name.
         captured_until: when the last file of the capture was finished.
         recovered: whether an interrupted capture is finished here.
+        event: what the chain of custody begins with: ``captured``, or ``supplied`` by a person.
     """
 
     signer: Signer
@@ -93,6 +94,7 @@ class Seal:
     host: str
     captured_until: datetime
     recovered: bool = False
+    event: str = "captured"
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ def seal_folder(
     sealed_at = clock()
     target = output / bundle_name(work.id, seal.host)
     made: dict[str, bytes] = {
-        CUSTODY: _first_event(work, seal, sealed_at),
+        CUSTODY.format(event=seal.event): _first_event(work, seal, sealed_at),
         README: bundle_readme(
             ReadmeParams(target.name.removesuffix(SUFFIX), seal.organisation, SOFTWARE)
         ),
@@ -199,7 +201,7 @@ def _first_event(work: WorkFolder, seal: Seal, sealed_at: datetime) -> bytes:
         {
             "schema": "evidence-kit/custody/1",
             "number": 1,
-            "event": "captured",
+            "event": seal.event,
             "time": iso(sealed_at),
             "capture": work.id,
             "organisation": seal.organisation,
@@ -224,7 +226,11 @@ def _bag_info(work: WorkFolder, seal: Seal, sealed_at: datetime) -> BagInfo:
         contact_name=seal.staff_code or "",
         contact_email=mail,
         contact_phone="" if mail else seal.contact,
-        external_description=f"Capture of {seal.host}",
+        external_description=(
+            f"Capture of {seal.host}"
+            if seal.event == "captured"
+            else "Files supplied by a person, not captured"
+        ),
     )
 
 

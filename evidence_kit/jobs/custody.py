@@ -252,7 +252,7 @@ def _receipt(
     mark: CustodyMark,
     stamp: Stamp,
 ) -> Receipt:
-    record = examined.record
+    record = examined.record or examined.supplied
     return Receipt(
         bundle=bundle.name,
         id=record["id"] if record is not None else bundle.name.removesuffix(SUFFIX)[:100],

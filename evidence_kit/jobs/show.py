@@ -38,12 +38,14 @@ class Shown:
         record: the capture record, None where there is none that conforms.
         posts: of ``post.json``, in its own form; empty where there is none that conforms.
         files: everything in the container; empty where its structure is broken.
+        supplied: the record of files that a person handed in, None for a capture.
     """
 
     verdict: Verdict
     record: Mapping[str, Any] | None
     posts: tuple[Mapping[str, Any], ...]
     files: tuple[FileShown, ...]
+    supplied: Mapping[str, Any] | None = None
 
     @property
     def sealed(self) -> bool:
@@ -81,7 +83,7 @@ def show(
     files = tuple(
         FileShown(entry.name, entry.size, entry.digests.sha256) for entry in walked.entries.values()
     )
-    return Shown(examined.verdict, record, _posts(walked), files)
+    return Shown(examined.verdict, record, _posts(walked), files, examined.supplied)
 
 
 def _posts(walked: Walk) -> tuple[Mapping[str, Any], ...]:

@@ -53,12 +53,14 @@ class Examined:
         walked: the container; its entries have the digests that were judged.
         record: the capture record where it conforms to its schema.
         custody: what lies beside the file.
+        supplied: the record of files that a person handed in, where it conforms.
     """
 
     verdict: Verdict
     walked: Walk
     record: Mapping[str, Any] | None
     custody: Custody
+    supplied: Mapping[str, Any] | None = None
 
 
 def verify(
@@ -123,11 +125,11 @@ def examine(
     else:
         findings += map(Finding, ("manifest.not-checked", "bag.not-checked"))
         findings += _no_signature("signature.not-checked")
-    record, start = None, None
+    record, start, supplied = None, None, None
     if Verdict(str(path), tuple(findings)).section(Section.INTEGRITY) is Status.PASSED:
         content = check_content(walked, report.signer.fingerprint if report.signer else "")
         findings += content.findings
-        record = content.record
+        record, supplied = content.record, content.supplied
         if record is not None:
             start = check_start_token(walked, record, anchors, now)
             findings += start.findings
@@ -144,7 +146,7 @@ def examine(
         time=_time(report, start.gen_time if start else None, stamps),
         file=walked.file,
     )
-    return Examined(verdict, walked, record, custody)
+    return Examined(verdict, walked, record, custody, supplied)
 
 
 def verify_many(

@@ -18,6 +18,7 @@ from evidence_kit.core.limits import MAX_JSON_BYTES
 from evidence_kit.core.post import FIELDS, resolve_pointer
 from evidence_kit.core.schemas import schema_fault
 from evidence_kit.jobs.verify_proof import check_platform_proof
+from evidence_kit.jobs.verify_supplied import SUPPLIED, check_supplied
 from evidence_kit.seal.container_read import Walk, open_entry, read_entry
 from evidence_kit.seal.wacz_read import check_wacz, check_warc
 
@@ -31,10 +32,17 @@ MAX_CHAIN = 1 << 20
 
 @dataclass(frozen=True)
 class Content:
-    """The parsed capture record, None where there is none that conforms, and the findings."""
+    """The parsed records, None where there is none that conforms, and the findings.
+
+    Attributes:
+        record: of a capture.
+        findings: everything found.
+        supplied: of files that a person handed in; a bundle has one of the two.
+    """
 
     record: Mapping[str, Any] | None
     findings: tuple[Finding, ...]
+    supplied: Mapping[str, Any] | None = None
 
 
 def check_content(walked: Walk, signer: str) -> Content:
@@ -47,6 +55,9 @@ def check_content(walked: Walk, signer: str) -> Content:
     Raises:
         UnreadableFileError: the file cannot be read any more, or changed since the walk.
     """
+    if SUPPLIED in walked.entries and CAPTURE not in walked.entries:
+        found = check_supplied(walked, signer)
+        return Content(None, found.findings, found.record)
     record, faults = read_capture(walked)
     if record is None:
         return Content(None, faults)
