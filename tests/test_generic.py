@@ -17,7 +17,7 @@ from evidence_kit.platforms.base import ApiFolder, Page, PlatformResult, State
 from evidence_kit.platforms.generic import GenericAdapter
 from evidence_kit.platforms.html_metadata import MAX_BLOCKS, MAX_HTML, MAX_META, read_metadata
 from evidence_kit.platforms.html_text import plain_text
-from tests.platform_tools import check_result, recording
+from tests.platform_tools import check_result, playing, recording, routed, visited
 
 URL = "https://forum.invalid/draad/12"
 
@@ -223,3 +223,100 @@ def test_unfinished_markup_takes_no_quadratic_time(piece: str) -> None:
 )
 def test_plain_text(fragment: str, text: str) -> None:
     assert plain_text(fragment) == text
+
+
+ENTRY = """<div class="h-entry"><h1 class="p-name">Kop</h1>
+<a class="u-url" href="/draad/12">hier</a>
+<div class="p-author h-card"><a class="p-name u-url" href="/jan">Jan</a></div>
+<time class="dt-published" datetime="2026-11-20T20:14:09+01:00">gisteren</time>
+<div class="e-content"><p>Zij krijgt nog <b>bezoek</b>.</p><p>Morgen.</p></div>
+<div class="u-comment h-cite"><span class="p-name">antwoord</span>
+<div class="e-content">van een ander</div></div></div>"""
+
+
+def test_microformats(tmp_path: Path) -> None:
+    result = read(ENTRY, tmp_path)
+    assert (result.state, result.permalink) == (State.FOUND, URL)
+    found = values(result)
+    assert found["text"] == "Zij krijgt nog bezoek.\n\nMorgen."
+    assert (found["title"], found["author_name"]) == ("Kop", "Jan")
+    assert found["author_url"] == "https://forum.invalid/jan"
+    assert result.posts[0].fields["created"].precision == "second"
+
+
+def test_of_several_entries_the_one_at_this_address(tmp_path: Path) -> None:
+    other = ENTRY.replace("/draad/12", "/draad/13").replace("Zij", "Hij")
+    assert "Zij" in values(read(other + ENTRY, tmp_path / "a"))["text"]
+    result = read(other + other, tmp_path / "b")
+    assert (result.state, result.posts) == (State.UNKNOWN, ())
+    assert "microformats.ambiguous" in codes(result)
+
+
+def test_json_ld_comes_before_microformats(tmp_path: Path) -> None:
+    assert (
+        values(read(ENTRY + script({"@type": "Comment", "text": "ld"}), tmp_path))["text"] == "ld"
+    )
+
+
+ATOM = """<?xml version="1.0"?><feed xmlns="http://www.w3.org/2005/Atom">
+<title>Forum</title><link href="{page}"/><author><name>Redactie</name></author>
+<entry><title>Anders</title><link href="/draad/1"/><content>nee</content></entry>
+<entry><id>tag:1</id><title>Kop &amp; staart</title><link rel="alternate" href="{page}"/>
+<author><name>Jan</name></author><published>2026-11-20T20:14:09Z</published>
+<content type="html">
+&lt;p&gt;Zij krijgt nog&lt;/p&gt;&lt;p&gt;bezoek&lt;/p&gt;</content></entry></feed>"""
+RSS = """<rss><channel><title>Forum</title><link>https://forum.invalid/</link>
+<item><title>Kop &amp; staart</title><link>{page}</link><dc:creator><![CDATA[Jan]]></dc:creator>
+<pubDate>Fri, 20 Nov 2026 20:14:09 +0000</pubDate><description>kort</description>
+<content:encoded><![CDATA[<p>Zij krijgt nog</p><p>bezoek</p>]]></content:encoded></item>
+</channel></rss>"""
+
+
+def discovered(tmp_path: Path, links: str, answers: Any) -> PlatformResult:
+    """A page on a local server, with links to further answers of that server."""
+    seen: list[str] = []
+
+    def answer(path: str, accept: str) -> Any:
+        return routed(answers(seen[0]) if callable(answers) else answers)(path, accept)
+
+    with playing(answer) as base:
+        seen.append(base)
+        page = Page(f"{base}/draad/12", links.encode())
+        result, _ = visited(GenericAdapter(), page.url, tmp_path, page)
+    return result
+
+
+@pytest.mark.parametrize(("feed", "kind"), [(ATOM, "atom"), (RSS, "rss")])
+def test_entry_of_the_feed(feed: str, kind: str, tmp_path: Path) -> None:
+    def answers(base: str) -> dict[str, Any]:
+        body = feed.format(page=f"{base}/draad/12").encode()
+        return {"/feed": (200, f"application/{kind}+xml", body)}
+
+    link = f'<link rel="alternate" type="application/{kind}+xml" href="/feed">'
+    result = discovered(tmp_path, link, answers)
+    assert result.state is State.FOUND
+    found = values(result)
+    assert found["text"] == "Zij krijgt nog\n\nbezoek"
+    assert (found["title"], found["author_name"]) == ("Kop & staart", "Jan")
+    assert result.posts[0].fields["created"].precision == "second"
+
+
+@pytest.mark.parametrize(
+    "feed", ["", "<feed>", ATOM.format(page="https://x/"), "<item>" * 3000, "<![CDATA[" * 3000]
+)
+def test_feed_without_the_page_is_no_answer(feed: str, tmp_path: Path) -> None:
+    link = '<link rel="alternate" type="application/rss+xml" href="/feed">'
+    played = (200, "application/rss+xml", feed.encode())
+    result = discovered(tmp_path, link, {"/feed": played})
+    assert (result.state, result.posts) == (State.UNKNOWN, ())
+
+
+def test_oembed_adds_and_is_never_the_text(tmp_path: Path) -> None:
+    answer = {"version": "1.0", "author_name": "Jan", "title": "Kop", "html": "<p>Zij"}
+    link = '<link rel="alternate" type="application/json+oembed" href="/oembed?url=x">'
+    result = discovered(tmp_path / "a", link, {"/oembed": answer})
+    assert result.state is State.UNKNOWN
+    assert values(result) == {"author_name": "Jan", "title": "Kop"}
+    result = discovered(tmp_path / "b", link, {"/oembed": {"author_name": "Jan"}})
+    assert result.posts == ()
+    assert "oembed.not-fetched" in codes(discovered(tmp_path / "c", link, {}))

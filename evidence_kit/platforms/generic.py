@@ -1,8 +1,10 @@
-"""Any other site: what its page says about itself in JSON-LD (schema.org) and OpenGraph.
+"""Any other site: what its page says about itself to machines.
 
-Both are first extracted to files of our own form in ``data/api``, so that every field of the post
-has a place to point at. Nothing is guessed: of several possible posts none is chosen, a
-description that may be shortened is not called the text, a relative time stays as it is written.
+JSON-LD (schema.org) comes first, then microformats and the site's feed; OpenGraph and oEmbed add
+what these leave open. All are first extracted to files of our own form in ``data/api``, so that
+every field of the post has a place to point at. Nothing is guessed: of several possible posts none
+is chosen, a description that may be shortened is not called the text, a relative time stays as it
+is written.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urldefrag, urljoin
+from urllib.parse import urldefrag
 
 from evidence_kit.core.events import EventLog
 from evidence_kit.core.post import Place, Post, Sourced
@@ -26,7 +28,9 @@ from evidence_kit.platforms.base import (
     precision_of,
     read_field,
 )
+from evidence_kit.platforms.discovery import absolute, read_elsewhere, read_oembed
 from evidence_kit.platforms.html_metadata import Metadata, read_metadata
+from evidence_kit.platforms.visit import Visit
 
 MAX_NODES = 10_000
 """JSON-LD nodes that are looked at; a page with a long thread has some hundreds."""
@@ -85,10 +89,11 @@ class GenericAdapter:
     def fetch(
         self, target: Target, http: Http, out: ApiFolder, log: EventLog, page: Page | None = None
     ) -> PlatformResult:
-        """Read the page that the browser received; makes no request of its own."""
+        """Read the page that the browser received; ask only what the page itself points at."""
         if page is None:
             gap = Gap("page.missing", target.url, "there is no page to read the post from")
             return PlatformResult(self.name, State.UNKNOWN, gaps=(gap,))
+        visit = Visit(self.name, http, out, log)
         found = read_metadata(page.html, page.charset)
         gaps = [Gap("page.bound", page.url, words) for words in found.cut]
         fields: dict[str, Sourced] = {}
@@ -110,34 +115,37 @@ class GenericAdapter:
                     Post("reply", _read_node(document, file, reply))
                     for reply in _comments(node, file, gaps)
                 ]
+        if not post_found:
+            fields = read_elsewhere(visit, found, page)
+            post_found = bool(fields)
         if found.meta or found.canonical or found.title:
             file = out.write_document("opengraph", _opengraph_document(page, found))
             for name, sourced in _read_opengraph(found, file).items():
                 fields.setdefault(name, sourced)
+        for name, sourced in read_oembed(visit, found, page).items():
+            fields.setdefault(name, sourced)
         for name in _TIMES:
             if name in fields and fields[name].precision == "relative-or-unreadable":
                 place = fields[name].source
                 detail = "the time is not a date and is kept as written"
                 gaps.append(Gap("time.relative", f"{place.file}#{place.pointer}", detail))
         if not post_found:
-            detail = "the page does not describe one post in JSON-LD; see page and picture"
+            detail = "the page does not describe one post to machines; see page and picture"
             gaps.append(Gap("post.not-described", page.url, detail))
         for gap in gaps:
-            log.log("platform.gap", **gap.to_json())
+            visit.gap(gap.code, gap.subject, gap.detail)
         permalink = fields.get("permalink")
-        return PlatformResult(
-            self.name,
+        return visit.result(
             State.FOUND if post_found else State.UNKNOWN,
-            permalink=_absolute(page, permalink.value if permalink else found.canonical),
+            permalink=absolute(page, permalink.value if permalink else found.canonical),
             posts=(Post("post", fields), *replies) if fields else (),
-            gaps=tuple(gaps),
         )
 
     def _choose(self, found: Metadata, page: Page, file: str, gaps: list[Gap]) -> _Node | None:
         """The one node that is the page's post, or None where that would be a guess."""
         nodes = [node for node in _nodes(found) if not node.nested]
         if len(nodes) > 1:
-            here = {urldefrag(page.url).url, _absolute(page, found.canonical)}
+            here = {urldefrag(page.url).url, absolute(page, found.canonical)}
             nodes = [node for node in nodes if _addresses(page, node) & here]
             if len(nodes) != 1:
                 detail = "several posts are described and none of them by the page's address alone"
@@ -266,17 +274,7 @@ def _addresses(page: Page, node: _Node) -> set[str | None]:
     listed = [node.value.get("url"), node.value.get("@id"), main]
     if isinstance(main, dict):
         listed.append(main.get("@id"))
-    return {_absolute(page, item) for item in listed if isinstance(item, str)} - {None}
-
-
-def _absolute(page: Page, address: Any) -> str | None:
-    if not isinstance(address, str) or not address:
-        return None
-    try:
-        found = urldefrag(urljoin(page.url, address)).url
-    except ValueError:
-        return None
-    return found if base_of(found) is not None else None
+    return {absolute(page, item) for item in listed if isinstance(item, str)} - {None}
 
 
 def _join(pointer: str, key: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -62,7 +63,8 @@ class Node:
                 gap = ["\n\n"] if item.tag in _BLOCKS and item is not self else []
                 stack += [*gap, *reversed(item.below), *gap]
         lines = "".join(parts).splitlines()
-        return "\n".join(line.strip() for line in lines).strip().replace("\n\n\n", "\n\n")
+        text = "\n".join(line.strip() for line in lines).strip()
+        return re.sub(r"\n{3,}", "\n\n", text)
 
 
 def parse_tree(html: str) -> Node:
