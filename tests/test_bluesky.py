@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from evidence_kit.core.events import Silent
+from evidence_kit.platforms import bluesky_read
 from evidence_kit.platforms.base import ApiFolder, NotThisPlatformError, PlatformResult, State
 from evidence_kit.platforms.bluesky import BlueskyAdapter, page_address
 from evidence_kit.seal.atproto_cbor import from_json
@@ -296,12 +297,13 @@ def test_threads_with_hidden_places(tmp_path: Path) -> None:
     assert sum(gap.code == "thread.hidden" for gap in result.gaps) == 2
 
 
-def test_very_long_threads_are_bounded(tmp_path: Path) -> None:
+def test_very_long_threads_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bluesky_read, "MAX_THREAD_POSTS", 20)
     world = World()
-    replies = [{"post": world.view(post("x"), f"3mabcdefg{n:04d}")} for n in range(600)]
+    replies = [{"post": world.view(post("x"), f"3mabcdefg{n:04d}")} for n in range(30)]
     world.thread = {"replies": replies}
     result, _ = fetch(world, tmp_path)
-    assert len(result.posts) == 501
+    assert len(result.posts) == 21
     assert "thread.bound" in gaps(result)
 
 

@@ -365,3 +365,13 @@ def test_words_names_and_numbers_are_not_random(word: str) -> None:
 )
 def test_tokens_are_random(token: str) -> None:
     assert looks_random(token.encode())
+
+
+def test_what_everybody_knows_is_no_secret() -> None:
+    redactor = knowing(SECRET, b"q8Zr4TnW2xVb7KpLm3Jd")
+    redactor.learn_public(b'{"did": "' + SECRET + b'"}')
+    text = b"both k2J9xQ7vLm4TzR8wPb3N and q8Zr4TnW2xVb7KpLm3Jd"
+    data, items = redactor.redact_bytes(text, "x.txt")
+    assert data.startswith(b"both " + SECRET + b" and REDACTED#2")
+    assert len(items) == 1
+    assert any("left" in note or "stand" in note for note in redactor.notes), redactor.notes

@@ -61,6 +61,9 @@ def deliver(
     redactor = Redactor()
     for exchange in (*gathered.exchanges, *gathered.api):
         redactor.learn(exchange)
+    proof = gathered.platform.proof if gathered.platform is not None else None
+    for file in proof.files if proof is not None else ():
+        redactor.learn_public((work.bag / file).read_bytes())
     converter = Converter(
         work,
         redactor,
@@ -172,15 +175,10 @@ def _platform_files(
     work: WorkFolder, converter: Converter, gathered: Gathered, clock: Clock
 ) -> None:
     """The platform's own answers and the media of the post."""
-    proof = gathered.platform.proof if gathered.platform is not None else None
-    signed = proof.files if proof is not None else ()
     for item in gathered.stored:
         path = work.bag / item.path
         original = item.original_name or None
-        if item.path in signed:
-            # Public by nature, asked for without any credential, and worth nothing once masked.
-            work.add("api", path, clock=clock, original_name=original)
-        elif item.path.startswith("data/media/"):
+        if item.path.startswith("data/media/"):
             work.add("media", path, clock=clock, original_name=original)
         else:
             converter.file("api", path, original)

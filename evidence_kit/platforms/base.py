@@ -162,7 +162,8 @@ class KeptProof:
         kind: what to check it with, ``atproto-record/1`` for instance.
         file: description of the proof, a JSON document.
         files: everything that takes part, the description included. They answer questions that
-            carried no credential and are kept byte for byte: one masked byte would break them.
+            carried no credential; what they hold is public and is not masked anywhere, since one
+            masked byte would break the proof.
     """
 
     kind: str

@@ -28,6 +28,7 @@ from evidence_kit.platforms.base import (
 )
 from evidence_kit.platforms.bluesky_proof import Proven, make_proof
 from evidence_kit.platforms.bluesky_read import (
+    MAX_THREAD_POSTS,
     blobs_of,
     hidden,
     is_record,
@@ -49,7 +50,7 @@ WEB = "https://bsky.app"
 """Where an ``at://`` address is shown to people."""
 
 COLLECTION = "app.bsky.feed.post"
-BOUNDS = {"replies-depth": 10, "ancestors": 80, "replies-read": 500}
+BOUNDS = {"replies-depth": 10, "ancestors": 80, "posts-read": MAX_THREAD_POSTS}
 """Of the thread: what is asked for (the service's own bounds are 1000 and 1000) and read."""
 
 KNOWN_HOSTS = frozenset(
@@ -215,7 +216,7 @@ class _Questions:
         if told and own and told != own:
             detail = f"the service says {told}, the handle's own site says {own}"
             self._visit.gap("handle.disagreement", actor, detail)
-        did = own or told
+        did = told or own  # the service's word first: it is what the captured page goes by
         return did if is_did(did) else None
 
     def _own_statement(self, handle: str) -> str:
@@ -387,8 +388,8 @@ class _Questions:
             more, bounded = others(thread)
             posts += more
             if bounded:
-                limit = BOUNDS["replies-read"]
-                visit.gap("thread.bound", thread.path, f"{limit} posts of the thread are read")
+                detail = "the thread is longer than what is read of it"
+                visit.gap("thread.bound", thread.path, detail)
             kinds = hidden(thread)
             for kind in sorted(set(kinds)):
                 detail = f"the service does not show {kinds.count(kind)} posts ({kind})"

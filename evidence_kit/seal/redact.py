@@ -84,6 +84,14 @@ class Redactor:
         if raw:
             self._secrets.learn(name, raw)
 
+    def learn_public(self, data: bytes) -> None:
+        """Values in ``data`` are known to everybody and stay wherever else they recur.
+
+        Call it after everything was learnt, with what a platform gives to anyone and signs: a page
+        must not be able to spoil that by naming a cookie after it.
+        """
+        self._secrets.publish(data)
+
     def learn(self, exchange: Exchange) -> None:
         """Remember the values of all named credential fields of an exchange."""
         for named in in_url(exchange.url.encode("utf-8", "surrogateescape")):

@@ -127,6 +127,12 @@ class Secrets:
                 self._plain.append((value, number))
         return number
 
+    def publish(self, data: bytes) -> None:
+        """Stop looking for the values that occur in ``data``: they are no secrets."""
+        public = {span.number for span in self.find(data)}
+        self._needles = [needle for needle in self._needles if needle.number not in public]
+        self._plain += [pair for pair in self.numbers.items() if pair[1] in public]
+
     def find(self, data: bytes) -> list[Span]:
         """Every recurrence, without overlaps, in order."""
         found: list[Span] = []

@@ -38,21 +38,19 @@ class Front:
     """What the public service knows.
 
     Attributes:
-        served: paths that are answered otherwise, for tests of what can go wrong.
+        cookie: what its pages and answers set.
     """
 
     def __init__(self) -> None:
         self.address = ""
         self.servers: Servers | None = None
         self.accounts: dict[str, str] = {}
-        self.served: dict[str, Answer] = {}
+        self.cookie = ""
 
     def answer(self, target: str) -> Answer:
         """The answer to GET ``target``."""
         parts = urlsplit(target)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-        if parts.path in self.served:
-            return self.served[parts.path]
         if self.servers is None:
             return 503, "text/plain", b""
         if parts.path.startswith("/did:"):
@@ -166,6 +164,8 @@ def serving(front: Front) -> Iterator[str]:
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
+            if front.cookie:
+                self.send_header("Set-Cookie", f"session={front.cookie}; Path=/")
             self.end_headers()
             self.wfile.write(body)
 
