@@ -533,6 +533,14 @@ VECTORS: dict[str, Vector] = {
             }
         )
     ),
+    "post.page-agrees": _GOOD,
+    "post.page-differs": of_case(_file("data/web/text.txt", b"Iets heel anders")),
+    "post.id-in-address": of_record(
+        lambda record: record["page"].update(final_url="http://127.0.0.1/@boos/1")
+    ),
+    "post.id-not-in-address": of_record(
+        lambda record: record["page"].update(final_url="http://127.0.0.1/@boos/")
+    ),
     # Supplied by a person
     "supplied.ok": _supplied(),
     "supplied.not-captured": _supplied(),

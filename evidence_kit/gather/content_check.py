@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from evidence_kit.core.page_text import compare_post
 from evidence_kit.gather.artefacts import Artefacts
 from evidence_kit.gather.page_types import PageRecording
 
@@ -95,9 +96,9 @@ class PlatformSays(Protocol):
 def check_content(
     page: PageRecording[Any], drawn: Artefacts, platform: PlatformSays | None = None
 ) -> ContentCheck:
-    """Judge a visit; see :func:`judge`."""
+    """Judge a visit; see :func:`judge`. How page and platform agree is added to the signals."""
     counts = drawn.counts
-    return judge(
+    judged = judge(
         ContentFacts(
             requested_url=page.requested_url,
             final_url=page.final_url or "",
@@ -112,6 +113,11 @@ def check_content(
             platform_state=str(platform.state) if platform is not None else "",
         )
     )
+    if platform is None or not platform.posts:
+        return judged
+    shown = drawn.visible_text or None
+    found = compare_post(platform.posts[0].to_json(), shown, page.final_url)
+    return replace(judged, signals=(*judged.signals, *(item.code for item in found)))
 
 
 def judge(facts: ContentFacts) -> ContentCheck:

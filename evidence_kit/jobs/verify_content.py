@@ -15,6 +15,7 @@ from evidence_kit.core.canonical_json import JsonError, dumps, loads
 from evidence_kit.core.errors import UnreadableFileError
 from evidence_kit.core.findings import Finding
 from evidence_kit.core.limits import MAX_JSON_BYTES
+from evidence_kit.core.page_text import compare_post
 from evidence_kit.core.post import FIELDS, resolve_pointer
 from evidence_kit.core.schemas import schema_fault
 from evidence_kit.jobs.verify_proof import check_platform_proof
@@ -25,6 +26,7 @@ from evidence_kit.seal.wacz_read import check_wacz, check_warc
 CAPTURE = "data/capture.json"
 POST = "data/post.json"
 LOG = "data/capture.log"
+PAGE_TEXT = "data/web/text.txt"
 
 MAX_CHAIN = 1 << 20
 """Bytes of one file with a site's certificates; real chains are some 10 KiB."""
@@ -67,6 +69,7 @@ def check_content(walked: Walk, signer: str) -> Content:
     findings = against or [Finding("capture.ok")]
     findings += _remarks(record)
     findings += _check_post(walked)
+    findings += _compare_with_page(walked, record)
     findings += _check_archives(walked)
     findings += _check_chains(walked, record)
     findings += check_platform_proof(walked, record)
@@ -163,6 +166,21 @@ def _check_post(walked: Walk) -> Iterator[Finding]:
         return
     faults = list(_check_sources(walked, document["posts"]))
     yield from faults or [Finding("post.ok", POST)]
+
+
+def _compare_with_page(walked: Walk, record: Mapping[str, Any]) -> Iterator[Finding]:
+    """What the platform said of the post, beside the page's text and address; remarks only."""
+    try:
+        posts = _read_json(walked, POST)["posts"] if POST in walked.entries else []
+        main = next(iter(posts), None)
+    except (JsonError, KeyError, TypeError):
+        return  # said by the check of the document itself
+    if not isinstance(main, Mapping) or main.get("role") != "post":
+        return
+    shown = None
+    if PAGE_TEXT in walked.entries and walked.entries[PAGE_TEXT].size <= MAX_JSON_BYTES:
+        shown = read_entry(walked, PAGE_TEXT, limit=MAX_JSON_BYTES).decode("utf-8", "replace")
+    yield from compare_post(main, shown, record["page"]["final_url"])
 
 
 def _check_sources(walked: Walk, posts: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
