@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from evidence_kit.jobs.capture import CaptureResult
 
 
+RESULT_SCHEMA = "evidence-kit/capture-result/1"
+
+
 @click.command(name="capture")
 @click.argument("url")
 @click.option(
@@ -120,13 +123,14 @@ def command(
     with progress(as_json=as_json) as shown:
         result = capture(request, signer, anchors=anchors, home=settings.home, progress=shown)
     if as_json:
-        emit_json("evidence-kit/capture-result/1", result.exit_code, result.to_json())
+        emit_json(RESULT_SCHEMA, result.exit_code, result.to_json())
     else:
-        _print(result)
+        print_result(result)
     return int(result.exit_code)
 
 
-def _print(result: CaptureResult) -> None:
+def print_result(result: CaptureResult) -> None:
+    """What a person is told of a sealed capture."""
     words = {
         ExitCode.OK: "complete: everything asked for is in the bundle",
         ExitCode.GAPS: "partial: sealed, but something is missing",

@@ -21,6 +21,8 @@ COMMANDS = {
     "identity": "Make and show the key that signs your bundles.",
     "trust": "Say whose signatures and time stamps you trust.",
     "capture": "Capture a page or post into one signed, time-stamped bundle.",
+    "recover": "Finish a capture that was stopped: seal what had come in.",
+    "discard": "Remove what a stopped capture left; nothing of it can be sealed afterwards.",
     "verify": "Check bundles: unchanged, by whom, when. Works offline.",
     "show": "Show what is inside a bundle.",
     "extract": "Take files out of a bundle after checking it.",

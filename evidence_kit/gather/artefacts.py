@@ -212,7 +212,13 @@ class _Maker:
         result = ArtefactResult(kind, name, State.MADE, why, digests, self._clock())
         self._results.append(result)
         self._log.log(
-            "artefact", kind=kind.value, file=name, state="made", size=digests.size, why=why
+            "artefact",
+            kind=kind.value,
+            file=name,
+            state="made",
+            size=digests.size,
+            sha256=digests.sha256,
+            why=why,
         )
 
     def _screenshot(self, stem: str = "screenshot") -> None:

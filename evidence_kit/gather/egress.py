@@ -314,6 +314,7 @@ class Guard:
             refused=contact.refused,
             error=contact.error,
             purpose=contact.purpose,
+            local_port=contact.local_port,
         )
         return place
 

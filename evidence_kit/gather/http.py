@@ -96,6 +96,7 @@ class RecordingSession:
         clock: for the times on record.
         environ: read for own CA bundles (``REQUESTS_CA_BUNDLE``, ``SSL_CERT_FILE``).
         sleep: waits between attempts.
+        on_exchange: told each attempt once its files are final.
 
     Raises:
         ConfigError: a CA bundle named in the environment is not there.
@@ -109,8 +110,10 @@ class RecordingSession:
         clock: Clock,
         environ: Mapping[str, str] = os.environ,
         sleep: Callable[[float], None] = time.sleep,
+        on_exchange: Callable[[Exchange], None] | None = None,
     ) -> None:
         self._folder = folder
+        self._on_exchange = on_exchange
         self._resolve = resolve
         self._clock = clock
         self._sleep = sleep
@@ -329,6 +332,8 @@ class RecordingSession:
         self._exchanges[number - 1] = final
         if not attempt.received_bytes:
             response_file.unlink()
+        if self._on_exchange is not None:
+            self._on_exchange(final)
         if isinstance(result, Failure):
             return replace(result, exchange=final)
         self._answered += 1

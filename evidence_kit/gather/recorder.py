@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 from urllib.parse import urlsplit
 
 from playwright.async_api import Error as PlaywrightError
@@ -64,6 +64,7 @@ def record_page(
     method: Method = Method.NETLOG,
     clock: Clock = _now,
     fifo: bool | None = None,
+    keep: Path | None = None,
 ) -> PageRecording[T]:
     """Open ``url`` in a fresh browser, let ``visit`` draw it, and give back what passed.
 
@@ -84,6 +85,8 @@ def record_page(
         method: NetLog, or the DevTools fallback.
         clock: source of times.
         fifo: see :class:`~evidence_kit.gather.netlog_pipe.NetLogPipe`.
+        keep: private file for what the log says of exchanges, so that a visit whose program was
+            killed can be read again; the caller removes it.
 
     Raises:
         InputError: not a web address.
@@ -104,7 +107,9 @@ def record_page(
         wire.mkdir(mode=0o700, parents=True, exist_ok=True)
         profile = work / "profile"
         stack.callback(shutil.rmtree, profile, ignore_errors=True)
-        job = _Job(url, browser, options, guard, log, progress, driver, method, clock)
+        # Unbuffered: what was written stands in the file even when this program is killed.
+        kept = stack.enter_context(keep.open("xb", buffering=0)) if keep is not None else None
+        job = _Job(url, browser, options, guard, log, progress, driver, method, clock, kept)
         return job.run(wire, profile, visit, digest, fifo=fifo)
 
 
@@ -122,8 +127,10 @@ class _Job:
         driver: Driver,
         method: Method,
         clock: Clock,
+        keep: BinaryIO | None,
     ) -> None:
         self.url = url
+        self.keep = keep
         self.options = options
         self.guard = guard
         self.log = log
@@ -149,7 +156,7 @@ class _Job:
         fifo: bool | None,
     ) -> PageRecording[T]:
         started = self.clock()
-        reader = NetLogReader(wire)
+        reader = NetLogReader(wire, self.keep)
         pipe = NetLogPipe(wire.parent, reader, fifo=fifo) if self.method is Method.NETLOG else None
         keeper = None if pipe is not None else BodyKeeper(wire)
         session = PageSession(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from importlib.resources import files
@@ -29,7 +29,7 @@ from evidence_kit.core.layout import (
     custody_folder,
     receipt_path,
 )
-from evidence_kit.core.receipt import Contact, CustodyMark, Receipt, write_receipt
+from evidence_kit.core.receipt import Contact, CustodyMark, Receipt, load_receipt, write_receipt
 from evidence_kit.core.write_once import write_bytes_once, write_once
 from evidence_kit.jobs.workfolder import MADE, WorkFolder
 from evidence_kit.seal.bagit import BagInfo, tag_files
@@ -63,6 +63,15 @@ class Stamp:
     trusted: bool = False
     raw: bytes = b""
     time: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Sealing:
+    """What must be known to finish a seal that was interrupted after the bundle was written."""
+
+    target: str
+    sealed_at: datetime
+    stamp: Stamp
 
 
 Stamper = Callable[[bytes], Stamp]
@@ -174,24 +183,51 @@ def seal_folder(
     digests.update({MANIFEST: digest_bytes(manifest), SIGNATURE: digest_bytes(signature)})
 
     progress.step("sealing: writing the bundle")
+    work.save("sealing", Sealing(str(target), sealed_at, stamp))
     members = [Member(name, source, digests[name]) for name, source in sources.items()]
     with write_once(target) as stream:
         whole = write_container(stream, members, sealed_at, progress=progress)
-    work.note("sealed", bundle=str(target), sha512=whole.sha512)
+        # Known before the name appears: a bundle under it can later be told from another's.
+        work.save("whole", whole)
+    return finish_seal(work, receipts=receipts, second=second, progress=progress)
+
+
+def finish_seal(
+    work: WorkFolder, *, receipts: Path, second: Stamper | None, progress: Progress
+) -> Sealed:
+    """Second stamp and receipt of a bundle that stands under its final name.
+
+    What an interrupted run already wrote beside it is kept.
+
+    Raises:
+        StorageError: the bundle is not there, or something cannot be written.
+    """
+    sealing, whole = work.load("sealing", Sealing), work.load("whole", Digests)
+    if sealing is None or whole is None:
+        raise StorageError("the work folder does not know of a sealed bundle")
+    target = Path(sealing.target)
     second_stamp = _second_stamp(target, whole, second, progress)
     receipt = Receipt(
         bundle=target.name,
         id=work.id,
-        sealed=sealed_at,
+        sealed=sealing.sealed_at,
         sha256=whole.sha256,
         sha512=whole.sha512,
         size=whole.size,
         made_by=SOFTWARE,
         custody=_mark(second_stamp),
-        contacts=(*stamp.contacts, *(second_stamp.contacts if second_stamp else ())),
+        contacts=(*sealing.stamp.contacts, *(second_stamp.contacts if second_stamp else ())),
     )
-    receipt_path = _keep_receipt(target, receipt, receipts)
-    return Sealed(target, receipt_path, receipt, stamp, second_stamp, sealed_at)
+    path = _keep_receipt(target, receipt, receipts)
+    return Sealed(target, path, receipt, sealing.stamp, second_stamp, sealing.sealed_at)
+
+
+def is_sealed(work: WorkFolder) -> bool:
+    """Whether the work folder's bundle stands whole under its final name."""
+    sealing, whole = work.load("sealing", Sealing), work.load("whole", Digests)
+    if sealing is None or whole is None or not Path(sealing.target).is_file():
+        return False
+    return _digest(Path(sealing.target)) == whole
 
 
 def _first_event(work: WorkFolder, seal: Seal, sealed_at: datetime) -> bytes:
@@ -271,7 +307,10 @@ def _second_stamp(
             folder.mkdir(exist_ok=True)
         except OSError as error:
             raise StorageError(f"cannot make {folder.name}: {error.strerror}") from error
-        write_bytes_once(folder / SECOND_STAMP, stamp.raw)
+        path = folder / SECOND_STAMP
+        if path.exists():  # of a run that was interrupted after it
+            return replace(stamp, raw=path.read_bytes())
+        write_bytes_once(path, stamp.raw)
     return stamp
 
 
@@ -286,10 +325,14 @@ def _keep_receipt(target: Path, receipt: Receipt, receipts: Path) -> Path:
     """Write the receipt beside the bundle and, to survive its loss, in the home folder."""
     data = write_receipt(receipt)
     path = receipt_path(target)
-    write_bytes_once(path, data)
+    if path.exists() and load_receipt(path).sha512 == receipt.sha512:
+        data = path.read_bytes()  # of a run that was interrupted after it
+    else:
+        write_bytes_once(path, data)
     try:
         receipts.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise StorageError(f"cannot make {receipts}: {error.strerror}") from error
-    write_bytes_once(receipts / path.name, data)
+    if not (receipts / path.name).exists():
+        write_bytes_once(receipts / path.name, data)
     return path

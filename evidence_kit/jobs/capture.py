@@ -14,9 +14,7 @@ from pathlib import Path
 
 from evidence_kit.core.clock import Clock
 from evidence_kit.core.errors import (
-    CaptureError,
     EvidenceError,
-    InputError,
     NetworkError,
     StorageError,
 )
@@ -25,7 +23,13 @@ from evidence_kit.gather.chromium import find_browser
 from evidence_kit.gather.page_types import PageOptions
 from evidence_kit.gather.time_sources import system_clock
 from evidence_kit.gather.tsa_client import TsaClient
-from evidence_kit.jobs.capture_types import CaptureRequest, CaptureResult, result_of, target_of
+from evidence_kit.jobs.capture_types import (
+    Asked,
+    CaptureRequest,
+    CaptureResult,
+    result_of,
+    target_of,
+)
 from evidence_kit.jobs.delivery import deliver, seal_capture
 from evidence_kit.jobs.gathering import Gathering
 from evidence_kit.jobs.operator import operator_of
@@ -63,9 +67,10 @@ def capture(
     browser = find_browser(request.browser, environ)
     _make_output(request.output)
     started = clock()
+    request = replace(request, output=request.output.absolute())
     work = WorkFolder.create(home, new_id(started, random(4)))
     try:
-        work.note("asked", url=request.url, started=started.isoformat())
+        work.save("asked", Asked(request, started, browser, options or PageOptions()))
         operator = operator_of(signer)
         tsa = TsaClient(clock, anchors=anchors)
         gathering = Gathering(
@@ -96,10 +101,10 @@ def _make_output(output: Path) -> None:
 def _keep_or_remove(work: WorkFolder, error: BaseException) -> None:
     """After a failure keep what was captured; remove a folder in which nothing was."""
     refused = isinstance(error, NetworkError)
-    if not refused and any(item.kind != "start-token" for item in work.artefacts()):
-        if isinstance(error, EvidenceError):
-            kept = f"what was captured is kept in {work.root}"
-            error.hint = f"{error.hint}; {kept}" if error.hint else kept
-        return
-    if isinstance(error, CaptureError | NetworkError | InputError):
+    if refused or not work.holds_evidence:
         work.remove()
+        return
+    work.release()
+    if isinstance(error, EvidenceError):
+        kept = f"what was captured is kept: evidence-kit recover {work.id}"
+        error.hint = f"{error.hint}; {kept}" if error.hint else kept

@@ -10,6 +10,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from evidence_kit.core.errors import ExitCode, InputError
+from evidence_kit.gather.chromium import BrowserFound
+from evidence_kit.gather.page_types import PageOptions
 from evidence_kit.jobs.bundle import Sealed, Stamp
 
 
@@ -46,6 +48,16 @@ class CaptureRequest:
     consent: str = "leave"
     scroll: bool = True
     command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a work folder knows from the first moment on, to finish a capture that is killed."""
+
+    request: CaptureRequest
+    started: datetime
+    browser: BrowserFound
+    options: PageOptions
 
 
 @dataclass(frozen=True)

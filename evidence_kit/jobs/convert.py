@@ -88,6 +88,9 @@ class Converter:
         self._random = random
         self._software = software
         self._start_token = start_token_sha256
+        self._earlier = {
+            line["file"]: line["items"] for line in work.journal() if line["event"] == "redacted"
+        }
         self._items: list[Mapping[str, Any]] = []
 
     @property
@@ -144,8 +147,18 @@ class Converter:
         self._work.add("warc", target, clock=self._clock)
 
     def file(self, kind: str, path: Path, original_name: str | None = None) -> None:
-        """Redact a finished text file in place and register it."""
-        self._keep(self._redactor.redact_file(path, self._work.name_of(path)))
+        """Redact a finished text file in place and register it.
+
+        A file that an interrupted run already redacted keeps the list made then.
+        """
+        name = self._work.name_of(path)
+        if name in self._earlier:
+            self._items.extend(self._earlier[name])
+        else:
+            self._work.note("redacting", sync=False, file=name)
+            items = [item.to_json() for item in self._redactor.redact_file(path, name)]
+            self._work.note("redacted", sync=False, file=name, items=items)
+            self._items.extend(items)
         self._work.add(kind, path, clock=self._clock, original_name=original_name)
 
     def text(self, text: str, subject: str) -> str:

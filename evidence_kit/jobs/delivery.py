@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -128,8 +129,20 @@ def seal_capture(
     tsa: TsaClient,
     clock: Clock,
     progress: Progress,
+    recovered_until: datetime | None = None,
 ) -> Sealed:
     """Seal a delivered work folder into ``request.output``.
+
+    Args:
+        work: delivered.
+        request: what was asked.
+        signer: the key.
+        operator: who it stands for.
+        home: gets a copy of the receipt.
+        tsa: how to ask for stamps.
+        clock: for the signing time.
+        progress: told the steps.
+        recovered_until: for an interrupted capture, when its last file had been finished.
 
     Raises:
         StorageError: the bundle or its receipt cannot be written; the work folder stays.
@@ -146,7 +159,8 @@ def seal_capture(
             reason=request.reason,
             case=request.case,
             host=target_of(request.url)[0],
-            captured_until=clock(),
+            captured_until=recovered_until or clock(),
+            recovered=recovered_until is not None,
         ),
         output=request.output,
         receipts=home / "receipts",

@@ -41,6 +41,7 @@ from evidence_kit.jobs.capture_types import CaptureRequest
 from evidence_kit.jobs.convert import with_guard_addresses
 from evidence_kit.jobs.main_document import main_document
 from evidence_kit.jobs.media import refetch_media
+from evidence_kit.jobs.plain import encode
 from evidence_kit.jobs.record import StartToken
 from evidence_kit.jobs.stamping import authorities
 from evidence_kit.jobs.workfolder import WorkFolder
@@ -143,10 +144,12 @@ class Gathering:
                     resolve=guard.resolve_checked,
                     clock=self.clock,
                     environ=self.environ,
+                    on_exchange=lambda item: self._journal("api-exchange", item),
                 )
             )
             offset = pool.submit(self._clock_check, token, session)
             start_token = token.result()  # before the page: the record is made after that moment
+            self.work.save("start-token", start_token)
             page = record_page(
                 request.url,
                 browser=browser,
@@ -160,14 +163,18 @@ class Gathering:
                 ),
                 driver=driver,
                 clock=self.clock,
+                keep=self.work.unfinished,
             )
             _refused(page)
+            self.work.save("page", page)
+            self.work.unfinished.unlink(missing_ok=True)
             self.progress.step("asking the platform itself")
-            out = ApiFolder(self.work.bag)
+            out = ApiFolder(self.work.bag, lambda item: self._journal("stored", item))
             platform = fetch_post(
                 request.url, session, out, log, environ=self.environ, page=main_document(page)
             )
             missing = refetch_media(page.recording.exchanges, session, out, log)
+            self.work.save("platform", platform)
             check = offset.result()
             content = check_content(page, drawn_on(page), platform)
             log.log("content-checked", state=str(content.state), signals=list(content.signals))
@@ -175,7 +182,7 @@ class Gathering:
             exchanges = with_guard_addresses(
                 (*page.recording.exchanges, *page.recording.failed), guard
             )
-        return Gathered(
+        gathered = Gathered(
             started=started,
             ended=self.clock(),
             start_token=start_token,
@@ -189,6 +196,12 @@ class Gathering:
             contacts=contacts,
             missing=tuple(missing),
         )
+        self.work.save("gathered", gathered)
+        return gathered
+
+    def _journal(self, event: str, item: Any) -> None:
+        """Not synced: these lines are for a killed program, and there are many."""
+        self.work.note(event, sync=False, item=encode(item))
 
     def _treatments(self) -> list[tuple[str, Treatment]]:
         """What is done to the page after its first picture, in order."""

@@ -9,18 +9,27 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from evidence_kit.core.canonical_json import dumps_line, loads
+from evidence_kit.core.canonical_json import JsonError, dumps, dumps_line, loads
 from evidence_kit.core.clock import Clock, compact, iso
 from evidence_kit.core.digests import digest_file
 from evidence_kit.core.errors import InputError, StorageError
+from evidence_kit.jobs.plain import PlainError, decode, encode
 
 ID_FORM = re.compile(r"^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}$")
+
+T = TypeVar("T")
+
+REMOVE_TRIES = 20
+REMOVE_SECONDS = 0.1
+"""A browser whose program was killed ends by itself, but may write its profile until then."""
 
 MADE = "made"
 FAILED = "failed"
@@ -50,6 +59,13 @@ class Artefact:
     original_name: str | None = None
 
 
+def unfinished_captures(home: Path) -> list[str]:
+    """Ids of all captures in ``HOME/work``, oldest first; also of those that run now."""
+    folder = home / "work"
+    found = folder.iterdir() if folder.is_dir() else ()
+    return sorted(path.name for path in found if ID_FORM.match(path.name))
+
+
 def new_id(now: datetime, random: bytes) -> str:
     """Identity of a capture: its start in UTC and eight random hexadecimal digits."""
     return f"{compact(now)}-{random[:4].hex()}"
@@ -70,6 +86,10 @@ class WorkFolder:
         self.wire = root / "wire"
         self.wire_api = root / "wire-api"
         self.scratch = root / "scratch"
+        self.unfinished = root / "unfinished.netlog"
+        """What the browser's log said of exchanges so far, while a visit lasts; then removed."""
+        self._state = root / "state"
+        self._lock: int | None = None
         self._journal = root / "journal.jsonl"
         self._artefacts: dict[str, Artefact] = {}
 
@@ -86,8 +106,9 @@ class WorkFolder:
         try:
             folder.root.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             folder.root.mkdir(mode=0o700)
-            for part in (folder.data, folder.wire, folder.wire_api, folder.scratch):
+            for part in (folder.data, folder.wire, folder.wire_api, folder.scratch, folder._state):
                 part.mkdir(parents=True)
+            folder._hold()
         except OSError as error:
             raise StorageError(
                 f"cannot make the work folder {folder.root}: {error.strerror}",
@@ -95,12 +116,88 @@ class WorkFolder:
             ) from error
         return folder
 
-    def note(self, event: str, **fields: Any) -> None:
-        """Append one line to the journal and make sure that it is on the disk."""
+    @classmethod
+    def open(cls, home: Path, capture_id: str) -> WorkFolder:
+        """The folder that an earlier run left; nobody else may use it until this run ends.
+
+        Raises:
+            InputError: there is none of this id, or the capture still runs.
+        """
+        folder = cls(home / "work" / capture_id)
+        if not ID_FORM.match(capture_id) or not folder.root.is_dir():
+            raise InputError(
+                f"there is no unfinished capture '{capture_id}'",
+                hint="'evidence-kit recover' lists those there are",
+            )
+        try:
+            folder._hold()
+        except OSError as error:
+            raise InputError(
+                f"the capture {capture_id} is still running", hint="wait for it, or stop it first"
+            ) from error
+        for line in folder.journal():
+            if line.get("event") == "artefact":
+                found = {name: value for name, value in line.items() if name != "event"}
+                folder._artefacts[str(found.get("file"))] = Artefact(**found)
+        return folder
+
+    def note(self, event: str, *, sync: bool = True, **fields: Any) -> None:
+        """Append one line to the journal.
+
+        Args:
+            event: its name.
+            sync: wait until it is on the disk; without, it survives the end of this program but
+                not a power cut.
+            fields: JSON values.
+        """
         with self._journal.open("ab") as stream:
             stream.write(dumps_line({"event": event, **fields}))
             stream.flush()
-            os.fsync(stream.fileno())
+            if sync:
+                os.fsync(stream.fileno())
+
+    def last(self, event: str) -> Mapping[str, Any] | None:
+        """The journal's last line of this name."""
+        found = None
+        for line in self.journal():
+            if line.get("event") == event:
+                found = line
+        return found
+
+    def save(self, name: str, value: Any) -> None:
+        """Keep a value of the capture's state; it is there whole or not at all.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        path = self._state / f"{name}.json"
+        part = path.with_suffix(".part")
+        try:
+            with part.open("wb") as stream:
+                stream.write(dumps(encode(value)))
+                stream.flush()
+                os.fsync(stream.fileno())
+            part.replace(path)
+        except OSError as error:
+            raise StorageError(
+                f"cannot write the state of the capture: {error.strerror}",
+                hint="check the space on the disk of EVIDENCE_KIT_HOME",
+            ) from error
+
+    def load(self, name: str, kind: type[T]) -> T | None:
+        """A value that was kept, None where there is none or it is of an earlier version."""
+        path = self._state / f"{name}.json"
+        try:
+            found: T = decode(kind, loads(path.read_bytes()))
+        except (FileNotFoundError, JsonError, PlainError):
+            return None
+        return found
+
+    @property
+    def holds_evidence(self) -> bool:
+        """Whether anything of the page or the platform came in yet."""
+        places = (self.wire, self.data / "web", self.data / "api")
+        return any(path.stat().st_size for place in places for path in place.glob("*"))
 
     def journal(self) -> Iterator[Mapping[str, Any]]:
         """The journal's lines; a last line cut off by a crash is left out."""
@@ -155,13 +252,53 @@ class WorkFolder:
         Raises:
             StorageError: something could not be removed; it may hold unredacted data.
         """
+        self.release()
         try:
-            shutil.rmtree(self.root)
+            for left in range(REMOVE_TRIES - 1, -1, -1):
+                try:
+                    shutil.rmtree(self.root)
+                    break
+                except OSError:
+                    if not left:
+                        raise
+                    time.sleep(REMOVE_SECONDS)
         except OSError as error:
             raise StorageError(
                 f"cannot remove the work folder {self.root}: {error.strerror}",
                 hint="it may hold passwords or cookies of the capture: remove it by hand",
             ) from error
+
+    def release(self) -> None:
+        """Let others use the folder."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _hold(self) -> None:
+        """Lock the folder as long as this process lives, however it ends."""
+        self._lock = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            if sys.platform == "win32":
+                import msvcrt
+
+                msvcrt.locking(self._lock, msvcrt.LK_NBLCK, 1)
+            else:
+                import fcntl
+
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self.release()
+            raise
+
+    def forget(self, prefixes: tuple[str, ...]) -> None:
+        """Remove files of the bag that can be made again, and what was registered of them."""
+        for name in self.files():
+            if name.startswith(prefixes):
+                (self.bag / name).unlink()
+        for name in [name for name in self._artefacts if name.startswith(prefixes)]:
+            del self._artefacts[name]
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        self.scratch.mkdir()
 
     def _keep(self, artefact: Artefact) -> Artefact:
         self._artefacts[artefact.file] = artefact

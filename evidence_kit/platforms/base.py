@@ -10,7 +10,7 @@ Paths of files are always those inside the bundle, from its root: ``data/api/000
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -270,10 +270,12 @@ class ApiFolder:
 
     Args:
         bag: the bag's root folder; the folders below it are made when needed.
+        on_stored: told each file once it is whole.
     """
 
-    def __init__(self, bag: Path) -> None:
+    def __init__(self, bag: Path, on_stored: Callable[[Stored], None] | None = None) -> None:
         self._bag = bag
+        self._on_stored = on_stored
         self._stored: list[Stored] = []
         self._reserved = 0
         self._count = 0
@@ -299,7 +301,7 @@ class ApiFolder:
         with _writing(path):
             with file.open("xb") as stream:
                 stream.write(body)
-            self._stored.append(Stored(path, digest_file(file), url, content_type))
+            self._keep(Stored(path, digest_file(file), url, content_type))
         return path
 
     def write_document(self, what: str, document: Any) -> str:
@@ -322,8 +324,13 @@ class ApiFolder:
         with _writing(path):
             part.rename(final)
             stored = Stored(path, digest_file(final), url, content_type, original)
-        self._stored.append(stored)
+        self._keep(stored)
         return stored
+
+    def _keep(self, stored: Stored) -> None:
+        self._stored.append(stored)
+        if self._on_stored is not None:
+            self._on_stored(stored)
 
     def _place(self, path: str) -> Path:
         file = self._bag / path

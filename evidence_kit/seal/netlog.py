@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from evidence_kit.core.exchange import Exchange
 from evidence_kit.seal.netlog_build import Builder, CachedRequest, WebSocketFrames
@@ -79,10 +79,13 @@ class NetLogReader:
     Args:
         folder: exists and is private; gets ``NNNN.request`` and ``NNNN.response`` (and
             ``NNNN.ws-sent``, ``NNNN.ws-received``). Spool files are gone after :meth:`finish`.
+        keep: gets every line that tells of an exchange, as it is, so that a reading which was
+            cut short can be done again from there; never the rest of the log.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, keep: BinaryIO | None = None) -> None:
         self._folder = folder
+        self._keep = keep
         self._names: Names | None = None
         self._take: dict[int, _Take] = {}
         self._problems: list[str] = []
@@ -105,11 +108,13 @@ class NetLogReader:
         try:
             if self._names is None:
                 self._begin(read_constants(line))
+                self._kept(line)
                 return
             tail = read_tail(text)
             self._events += 1
             take = self._take.get(tail.type)
             if take is not None:
+                self._kept(line)
                 take(tail.source, tail.phase, tail.ticks, text)
             self._ended = line.rstrip().endswith(b"],")
         except LineError as error:
@@ -144,6 +149,10 @@ class NetLogReader:
             tuple(self._problems),
             self._events,
         )
+
+    def _kept(self, line: bytes) -> None:
+        if self._keep is not None:
+            self._keep.write(line)
 
     def _begin(self, names: Names) -> None:
         self._names = names

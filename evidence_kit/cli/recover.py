@@ -1,0 +1,105 @@
+"""``evidence-kit recover`` and what it lists: captures that were stopped before their seal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from evidence_kit.cli.capture import RESULT_SCHEMA, print_result
+from evidence_kit.cli.output import emit_json, progress, say
+from evidence_kit.cli.settings import Settings, home
+from evidence_kit.core.errors import ExitCode
+from evidence_kit.core.terminal_text import harmless
+
+_STATES = {
+    "running": "still running",
+    "evidence": "can be recovered",
+    "sealed": "sealed, only its end is missing",
+    "empty": "nothing had come in",
+}
+
+
+@click.command(name="recover")
+@click.argument("capture_id", metavar="[ID]", required=False)
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Another folder for the bundle than was asked for at first.",
+)
+@click.option("--identity", help="Name of the identity that signs.")
+@click.option(
+    "--passphrase-fd",
+    type=click.IntRange(0, 255),
+    help="Read the key's passphrase from this file descriptor, one line.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(
+    capture_id: str | None,
+    output: Path | None,
+    identity: str | None,
+    passphrase_fd: int | None,
+    as_json: bool,
+) -> int:
+    """Finish a capture that was stopped: seal what had come in.
+
+    Without an ID the unfinished captures are listed. The bundle says that it was recovered, when,
+    and what is missing.
+
+    \b
+    Examples:
+      evidence-kit recover
+      evidence-kit recover 20261123T100000Z-01020304
+    """
+    from evidence_kit.jobs.recover import recover
+
+    settings = Settings(home())
+    if capture_id is None:
+        return _list(settings.home, as_json=as_json)
+    from evidence_kit.cli.passphrase import get_passphrase
+    from evidence_kit.jobs.identity import load_identity, show_identity
+    from evidence_kit.jobs.trust import load_anchors
+
+    name = settings.text("identity", identity)
+    show_identity(settings.home, name)
+    signer = load_identity(settings.home, name, get_passphrase(name, passphrase_fd))
+    anchors = load_anchors(settings.home, (), ())
+    with progress(as_json=as_json) as shown:
+        result = recover(
+            capture_id,
+            signer,
+            anchors=anchors,
+            home=settings.home,
+            progress=shown,
+            output=output,
+        )
+    if as_json:
+        emit_json(RESULT_SCHEMA, result.exit_code, result.to_json())
+    else:
+        print_result(result)
+    return int(result.exit_code)
+
+
+def _list(folder: Path, *, as_json: bool) -> int:
+    from evidence_kit.core.clock import iso
+    from evidence_kit.jobs.recover import list_unfinished
+
+    found = list_unfinished(folder)
+    if as_json:
+        items = [
+            {
+                "id": item.id,
+                "state": item.state,
+                "url": item.url,
+                "started": iso(item.started) if item.started else None,
+            }
+            for item in found
+        ]
+        emit_json("evidence-kit/unfinished/1", ExitCode.OK, {"captures": items})
+    elif not found:
+        say("no unfinished captures")
+    else:
+        for item in found:
+            say(f"{item.id}  {_STATES[item.state]}  {harmless(item.url)}")
+        say("evidence-kit recover ID seals what had come in; evidence-kit discard ID removes it")
+    return int(ExitCode.OK)
