@@ -322,6 +322,23 @@ def test_a_full_disk_for_the_work_folder_is_said_and_can_be_finished(
     assert not ids(home)
 
 
+def test_a_network_that_goes_away_in_the_middle_is_a_gap(place: Place, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    with DemoSite() as site:
+        process = Place(place.folder, place.home, site, place.tsa).start(output)
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not any((place.home / "work").glob("*/bag/data/web/screenshot.png")):
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+    assert process.wait(WAIT_SECONDS * 2) == 3
+    (bundle,) = output.glob("*.asice")
+    sound(bundle)
+    record, custody = opened(bundle)
+    assert record["state"] == "partial"
+    assert record["missing"]
+    assert custody["recovered"] is False
+
+
 def test_a_folder_of_nobody_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no unfinished capture"):
         WorkFolder.open(tmp_path, "../../etc")

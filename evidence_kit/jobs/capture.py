@@ -6,6 +6,7 @@ the page as it is, then the platform's own answers, then the conversion, and at 
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Callable, Mapping
@@ -39,6 +40,10 @@ from evidence_kit.seal.anchors import TrustAnchors
 from evidence_kit.seal.signer import Signer
 
 __all__ = ["CaptureRequest", "CaptureResult", "capture", "target_of"]
+
+
+_DISK = {errno.ENOSPC, errno.EROFS, errno.EIO, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+"""What a disk answers that is full, read-only or broken; other errors would be faults of ours."""
 
 
 def capture(
@@ -82,6 +87,16 @@ def capture(
         sealed = seal_capture(
             work, request, signer, operator, home=home, tsa=tsa, clock=clock, progress=progress
         )
+    except OSError as error:
+        if error.errno not in _DISK:
+            _keep_or_remove(work, error)
+            raise
+        failure = StorageError(
+            f"cannot write what was captured: {(error.strerror or '').lower()}",
+            hint="make room on the disk of EVIDENCE_KIT_HOME",
+        )
+        _keep_or_remove(work, failure)
+        raise failure from error
     except BaseException as error:
         _keep_or_remove(work, error)
         raise

@@ -10,6 +10,7 @@ from typing import Any
 from evidence_kit.core.canonical_json import dumps, loads
 from evidence_kit.core.clock import Clock
 from evidence_kit.core.events import Progress
+from evidence_kit.core.exchange import Exchange
 from evidence_kit.gather.artefacts import Artefacts
 from evidence_kit.gather.artefacts import State as Drawn
 from evidence_kit.gather.time_sources import ClockCheck
@@ -109,7 +110,7 @@ def deliver(
             redactions=converter.redactions,
             redaction_notes=[Note("redaction.remark", "", text) for text in redactor.notes],
             warnings=[*_warnings(gathered.clock, gathered.start_token, request), *warnings],
-            missing=gathered.missing,
+            missing=[*gathered.missing, *_unanswered(gathered.api)],
         )
     )
     data = converter.document(record, f"data/{RECORD}")
@@ -203,6 +204,24 @@ def _post(work: WorkFolder, converter: Converter, gathered: Gathered) -> None:
     posts = gathered.platform.posts if gathered.platform is not None else ()
     path.write_bytes(dumps(post_document(posts)))
     converter.file("post", path)
+
+
+def _unanswered(api: tuple[Exchange, ...]) -> list[dict[str, str]]:
+    """Own requests that got no answer at all, however often they were tried.
+
+    An adapter that cannot reach its platform gives way to the next one; without this a network
+    that went away in the middle would leave a bundle that looks complete.
+    """
+    answered = {(item.method, item.url) for item in api if item.response is not None}
+    failed = {
+        (item.method, item.url): item.error or "no answer"
+        for item in api
+        if item.response is None and (item.method, item.url) not in answered
+    }
+    return [
+        {"what": f"answer to {method} {url}", "why": error}
+        for (method, url), error in failed.items()
+    ]
 
 
 def _asked(request: CaptureRequest) -> dict[str, Any]:
