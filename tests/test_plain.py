@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from evidence_kit.core.canonical_json import dumps, loads
 from evidence_kit.core.exchange import Exchange, Representation, Source, TlsSeen
 from evidence_kit.gather.artefacts import ArtefactResult, Artefacts, Kind, State
+from evidence_kit.gather.behaviour import Treated
 from evidence_kit.jobs.plain import PlainError, decode, encode
 from evidence_kit.jobs.record import StartToken
 
@@ -37,6 +38,7 @@ EXCHANGE = Exchange(
     [
         EXCHANGE,
         StartToken("data/start-token.tst", b"\1\2", "http://tsa/", NOW, "00" * 32),
+        Treated("scroll", "quiet", changed=True, detail={"pixels": 5, "seconds": 0.5, "why": "x"}),
         Artefacts((ArtefactResult(Kind.TEXT, "text.txt", State.MADE, written=NOW),), "tekst"),
     ],
 )

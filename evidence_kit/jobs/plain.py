@@ -85,6 +85,8 @@ def _union(kinds: Sequence[Any], value: Any, names: Mapping[Any, Any]) -> Any:
     if value is None and type(None) in kinds:
         return None
     wanted = [kind for kind in kinds if kind is not type(None)]
+    if type(value) in wanted and type(value) in (str, int, float, bool):
+        return value
     if len(wanted) != 1:
         raise PlainError(f"more than one type is possible: {wanted}")
     return _decode(wanted[0], value, names)

@@ -185,12 +185,22 @@ class WorkFolder:
             ) from error
 
     def load(self, name: str, kind: type[T]) -> T | None:
-        """A value that was kept, None where there is none or it is of an earlier version."""
+        """A value that was kept, None where there is none.
+
+        Raises:
+            StorageError: it is damaged, or was written by another version of this program.
+        """
         path = self._state / f"{name}.json"
         try:
             found: T = decode(kind, loads(path.read_bytes()))
-        except (FileNotFoundError, JsonError, PlainError):
+        except FileNotFoundError:
             return None
+        except (JsonError, PlainError) as error:
+            # Going on without it would remove files that only this value accounts for.
+            raise StorageError(
+                f"the state '{name}' of {self.id} cannot be read",
+                hint="use the version of evidence-kit that made the capture; nothing was changed",
+            ) from error
         return found
 
     @property
