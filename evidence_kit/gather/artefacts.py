@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,7 +29,8 @@ from evidence_kit.gather.visit import Visit
 TILE = 8_000  # device px; one shot was seen silently corrupted at 100,000
 MAX_HEIGHT = 60_000  # device px over all tiles; beyond it the record says what was left out
 MAX_WIDTH = 8_000  # device px; wider than any real page
-PICTURE_SECONDS = 30.0  # per tile; 500,000 nodes never finish
+PICTURE_SECONDS = 30.0  # per tile; 500,000 nodes were seen to take 8 to 18 s each
+PICTURES_SECONDS = 45.0  # all tiles of one picture, so that the rest is not left without time
 MHTML_SECONDS = 30.0
 DOM_SECONDS = 30.0
 ARIA_SECONDS = 20.0
@@ -165,7 +167,8 @@ class _Maker:
                 make()
             except BrowserError as error:
                 self._result(kind, name, State.FAILED, error.message)
-                self._visit.revive()
+                if number + 1 < len(steps):
+                    self._visit.revive()
             except (KeyError, IndexError, TypeError, ValueError) as error:
                 # A page can break the browser's answer, but not the other artefacts.
                 self._result(
@@ -230,6 +233,7 @@ class _Maker:
         drawn = min(height, int(MAX_HEIGHT / scale))
         remark = "" if drawn == height else f"cut at {drawn} of {height} CSS pixels"
         step = int(TILE / scale)
+        end = time.monotonic() + PICTURES_SECONDS
         for number, top in enumerate(range(0, drawn, step), 1):
             clip = {
                 "x": 0,
@@ -239,11 +243,19 @@ class _Maker:
                 "scale": 1,
             }
             name = f"{stem}.png" if number == 1 else f"{stem}-{number:03}.png"
-            answer = self._visit.send(
-                "Page.captureScreenshot",
-                {"format": "png", "clip": clip, "captureBeyondViewport": True},
-                seconds=PICTURE_SECONDS,
-            )
+            try:
+                answer = self._visit.send(
+                    "Page.captureScreenshot",
+                    {"format": "png", "clip": clip, "captureBeyondViewport": True},
+                    seconds=max(min(PICTURE_SECONDS, end - time.monotonic()), 0.1),
+                )
+            except BrowserError as error:
+                if number == 1:
+                    raise
+                missing = f"from CSS pixel {top} down: {error.message}"
+                self._result(Kind.SCREENSHOT, name, State.FAILED, missing)
+                self._visit.revive()
+                return
             part = f"from CSS pixel {top} down" if drawn > step else ""
             why = "; ".join(item for item in (part, remark) if item)
             self._write(Kind.SCREENSHOT, name, base64.b64decode(answer["data"]), why)

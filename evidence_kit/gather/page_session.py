@@ -34,6 +34,7 @@ from evidence_kit.gather.visit import Visit
 
 MAX_EVENTS = 500  # kept one by one; a page that opens dialogs for ever is only counted
 MAX_DETAIL = 300  # characters of a dialog's text or a download's name
+WITHOUT_SCRIPT = 3  # documents after script was switched off; two were seen to be on their way
 STOP_SECONDS = 5.0  # a browser that does not close by then is killed
 
 QUIET_FLAGS = (
@@ -102,6 +103,7 @@ class PageSession:
         self._page: Page | None = None
         self._session: CDPSession | None = None
         self._pid: int | None = None
+        self._visit: Visit | None = None
         self._version: dict[str, Any] = {}
         self._command_line: tuple[str, ...] = ()
         self.binary = browser.binary
@@ -205,6 +207,7 @@ class PageSession:
             scale=self._options.scale,
         )
         visit.on_event = self._event
+        self._visit = visit
         return visit
 
     async def close(self) -> None:
@@ -270,8 +273,17 @@ class PageSession:
     def _answer(self, context: BrowserContext, page: Page) -> None:
         """Dialogs, pop-ups and downloads must neither block nor leave anything."""
         self._guard_page(page)
-        page.on("crash", lambda _: self._event("page-crashed", page.url))
+        page.on("crash", lambda _: self._crashed(page))
+        page.on("close", lambda _: self._over("the page was closed"))
         context.on("page", self._pop_up)
+
+    def _crashed(self, page: Page) -> None:
+        self._event("page-crashed", page.url)
+        self._over("the page crashed")
+
+    def _over(self, why: str) -> None:
+        if self._visit is not None:
+            self._visit.end(why)
 
     def _guard_page(self, page: Page) -> None:
         page.on("dialog", lambda dialog: self._spawn(self._dialog(dialog)))
@@ -291,16 +303,16 @@ class PageSession:
 
     def _navigated(self) -> None:
         """Stop a page that goes from one document to the next without end."""
-        if self._halted or len(self.navigations) <= self._options.max_navigations:
+        over = len(self.navigations) - self._options.max_navigations
+        if over <= 0 or self._session is None:
             return
-        self._halted = True
-        self._event("navigation-limit", self.navigations[-1].url)
-        self._spawn(self._halt())
-
-    async def _halt(self) -> None:
-        if self._session is not None:
-            await self._session.send("Emulation.setScriptExecutionDisabled", {"value": True})
-            await self._session.send("Page.stopLoading")
+        if not self._halted:
+            self._halted = True
+            self._event("navigation-limit", self.navigations[-1].url)
+            off = {"value": True}
+            self._spawn(self._session.send("Emulation.setScriptExecutionDisabled", off))
+        elif over > WITHOUT_SCRIPT:  # it needs no script to go on: a refresh in the markup
+            self._spawn(self._session.send("Page.stopLoading"))
 
     def _too_long(self) -> None:
         self.out_of_time = True

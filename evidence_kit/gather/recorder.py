@@ -240,7 +240,10 @@ class _Job:
             if self.failure is None and not page.revive():
                 self.problems.append("the page runs script without end, which could not be stopped")
             result = visit(page)
-            self._look(page)
+            with contextlib.suppress(BrowserError):  # it went away meanwhile: what was drawn counts
+                self._look(page)
+            if page.gone:
+                self.problems.append(f"the visit was cut short: {page.gone}")
             return result
         except BrowserError as error:
             self.problems.append(f"the visit was cut short: {error.message}")

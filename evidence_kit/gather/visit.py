@@ -21,6 +21,7 @@ T = TypeVar("T")
 ALIVE_SECONDS = 5.0  # a page that is quiet and has not answered by then runs script without end
 STOP_SECONDS = 2.0  # stopping it takes 0.04 s
 MAX_STOPS = 2  # after that the page may run no script at all: it begins again each time
+_SILENT = f"the page did not answer within {ALIVE_SECONDS:g} seconds"
 POLL_SECONDS = 0.05  # how often idleness is looked at; far below any quiet time
 
 
@@ -48,6 +49,7 @@ class Visit:
         failure: set when the main document could not be had; there is no page to draw then.
         headless: whether the browser has no window (PDF needs that).
         scale: device pixels per CSS pixel.
+        gone: why the page is no more, empty while it is there.
         stopped: how often script without end had to be stopped.
         on_event: told the name and the words of what was done to the page.
     """
@@ -72,6 +74,8 @@ class Visit:
         self.scale = scale
         self.failure: Failure | None = None
         self.stopped = 0
+        self.gone = ""
+        self._end = asyncio.Event()
         self.on_event: Callable[[str, str], None] = lambda _name, _detail: None
 
     def send(
@@ -114,13 +118,13 @@ class Visit:
         for _ in range(MAX_STOPS):
             if self._answers():
                 return True
-            self._stop("script-stopped", "it ran without end", "Runtime.terminateExecution", {})
+            self._stop("script-stopped", _SILENT, "Runtime.terminateExecution", {})
         if self._answers():
             return True
         off = {"value": True}
         self._stop(
             "script-switched-off",
-            "it began again each time",
+            f"{_SILENT}, again",
             "Emulation.setScriptExecutionDisabled",
             off,
         )
@@ -132,11 +136,11 @@ class Visit:
         """Whether the page's thread comes round to us; nothing of the page's own is called."""
         work = self._session.send("Runtime.evaluate", {"expression": "0"})
         try:
-            self._driver.call(work, seconds=ALIVE_SECONDS)
+            self._driver.call(self._while_there("alive", work), seconds=ALIVE_SECONDS)
         except TimeoutError:
             return False
-        except PlaywrightError:  # between two documents, or gone: the next call will tell
-            return True
+        except (PlaywrightError, BrowserError):
+            return True  # between two documents, or gone: the next call will tell
         return True
 
     def _stop(self, event: str, why: str, method: str, params: Mapping[str, Any]) -> None:
@@ -170,9 +174,27 @@ class Visit:
             found.append((str(frame.url), FrameSession(self, session)))
         return found
 
+    def end(self, why: str) -> None:
+        """The page is no more: calls that wait for it fail at once. On the driver's loop."""
+        self.gone = self.gone or why
+        self._end.set()
+
+    async def _while_there(self, what: str, work: Coroutine[Any, Any, T]) -> T:
+        task = asyncio.ensure_future(work)
+        end = asyncio.ensure_future(self._end.wait())
+        try:
+            await asyncio.wait({task, end}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+            raise BrowserError(f"{what}: {self.gone}")
+        finally:
+            end.cancel()
+            if not task.done():
+                task.cancel()
+
     def _call(self, what: str, work: Coroutine[Any, Any, T], seconds: float) -> T:
         try:
-            return self._driver.call(work, seconds=seconds)
+            return self._driver.call(self._while_there(what, work), seconds=seconds)
         except TimeoutError as error:
             raise BrowserError(f"{what}: {error}") from error
         except PlaywrightError as error:
