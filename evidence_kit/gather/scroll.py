@@ -132,11 +132,12 @@ def _step(visit: Visit, world: int, pixels: int) -> _Place:
 _SCRIPT = """pixels => {
   const root = document.scrollingElement || document.documentElement;
   let found = root;
-  if (root.scrollHeight <= innerHeight + 10) {
+  const range = root.scrollHeight - innerHeight;
+  if (range < innerHeight / 2) {
     let best = 0;
     for (const item of [...document.querySelectorAll('main, div, section, article')]
          .slice(0, 5000)) {
-      if (item.scrollHeight <= item.clientHeight + 10) continue;
+      if (item.scrollHeight - item.clientHeight <= Math.max(range, 10)) continue;
       if (!/auto|scroll/.test(getComputedStyle(item).overflowY)) continue;
       const area = item.clientWidth * item.clientHeight;
       if (area > best) { best = area; found = item; }
