@@ -23,6 +23,7 @@ COMMANDS = {
     "capture": "Capture a page or post into one signed, time-stamped bundle.",
     "recover": "Finish a capture that was stopped: seal what had come in.",
     "discard": "Remove what a stopped capture left; nothing of it can be sealed afterwards.",
+    "platforms": "Show which platforms are supported, and which tokens are set.",
     "verify": "Check bundles: unchanged, by whom, when. Works offline.",
     "show": "Show what is inside a bundle.",
     "extract": "Take files out of a bundle after checking it.",

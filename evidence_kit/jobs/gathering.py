@@ -35,6 +35,7 @@ from evidence_kit.gather.time_sources import (
     TsaSource,
     measure_offset,
 )
+from evidence_kit.gather.tokens import Tokens
 from evidence_kit.gather.tsa_client import TsaClient
 from evidence_kit.jobs.capture_log import CaptureLog
 from evidence_kit.jobs.capture_types import CaptureRequest
@@ -46,7 +47,7 @@ from evidence_kit.jobs.record import StartToken
 from evidence_kit.jobs.stamping import authorities
 from evidence_kit.jobs.workfolder import WorkFolder
 from evidence_kit.platforms.base import ApiFolder, PlatformResult, Stored
-from evidence_kit.platforms.registry import fetch_post
+from evidence_kit.platforms.registry import cost_of, fetch_post
 
 START_STAMP = "start-token.tst"
 
@@ -168,10 +169,12 @@ class Gathering:
             _refused(page)
             self.work.save("page", page)
             self.work.unfinished.unlink(missing_ok=True)
-            self.progress.step("asking the platform itself")
+            tokens = Tokens(self.environ)
+            cost = cost_of(request.url, tokens)
+            self.progress.step("asking the platform itself" + (f" ({cost})" if cost else ""))
             out = ApiFolder(self.work.bag, lambda item: self._journal("stored", item))
             platform = fetch_post(
-                request.url, session, out, log, environ=self.environ, page=main_document(page)
+                request.url, session, out, log, environ=tokens, page=main_document(page)
             )
             missing = refetch_media(page.recording.exchanges, session, out, log)
             self.work.save("platform", platform)

@@ -32,10 +32,10 @@ from evidence_kit.platforms.page_sites import LinkedInAdapter, TikTokAdapter
 from evidence_kit.platforms.reddit import RedditAdapter
 from evidence_kit.platforms.telegram import TelegramAdapter
 from evidence_kit.platforms.wordpress import WordPressAdapter
-from evidence_kit.platforms.x import XAdapter
+from evidence_kit.platforms.x import DOLLARS_A_POST, XAdapter
 from evidence_kit.platforms.youtube import YouTubeAdapter
 
-__all__ = ["adapters", "fetch_post", "page_address"]
+__all__ = ["adapters", "cost_of", "fetch_post", "page_address"]
 
 
 def adapters(environ: Mapping[str, str]) -> tuple[Adapter, ...]:
@@ -81,6 +81,15 @@ def adapters(environ: Mapping[str, str]) -> tuple[Adapter, ...]:
 
 def _number(text: str | None) -> int:
     return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 6 else 0
+
+
+def cost_of(url: str, environ: Mapping[str, str]) -> str:
+    """What asking about this address can cost at most, in words; empty where it costs nothing."""
+    for adapter in adapters(environ):
+        if isinstance(adapter, XAdapter) and adapter.token and adapter.recognise(url) is not None:
+            most = adapter.most_posts
+            return f"at most {most} posts, ${most * DOLLARS_A_POST:.2f}"
+    return ""
 
 
 def _with_page(

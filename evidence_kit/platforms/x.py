@@ -104,6 +104,15 @@ class XAdapter:
     syndication: str = "https://cdn.syndication.twimg.com"
     name: str = "x"
 
+    @property
+    def most_posts(self) -> int:
+        """Posts that one capture reads and pays for at most."""
+        return MAX_OF_ONE + self._thread
+
+    @property
+    def _thread(self) -> int:
+        return min(max(self.thread, 0), MAX_THREAD)
+
     def recognise(self, url: str) -> Target | None:
         """Posts on x.com and twitter.com, in all their forms."""
         base = base_of(url)
@@ -119,25 +128,24 @@ class XAdapter:
         self, target: Target, http: Http, out: ApiFolder, log: EventLog, page: Page | None = None
     ) -> PlatformResult:
         """See :class:`~evidence_kit.platforms.base.Adapter`; ``page`` is not needed."""
-        thread = min(max(self.thread, 0), MAX_THREAD)
         visit = Visit(
             self.name,
             http,
             out,
             log,
-            bounds={"posts of the thread": thread} if self.token else {},
+            bounds={"posts of the thread": self._thread} if self.token else {},
             token_would_add=_TOKEN_WOULD_ADD,
             token_used=bool(self.token),
         )
         if self.token:
-            found = self._with_token(visit, target, thread)
+            found = self._with_token(visit, target)
             if found is not None:
                 return found
         return self._without_token(visit, target)
 
-    def _with_token(self, visit: Visit, target: Target, thread: int) -> PlatformResult | None:
+    def _with_token(self, visit: Visit, target: Target) -> PlatformResult | None:
         """What API v2 says; None where it does not answer questions of this token."""
-        most = MAX_OF_ONE + thread
+        most, thread = self.most_posts, self._thread
         visit.log.log(
             "platform.cost", adapter=self.name, posts=most, dollars=round(most * DOLLARS_A_POST, 3)
         )
@@ -171,7 +179,7 @@ class XAdapter:
             detail = f"{len(versions)} versions; the newest is {versions[-1]}; {shown} are here"
             visit.gap("post.edited", raw.path, detail)
         if thread:
-            posts += self._thread(visit, raw, naming, bearer, thread)
+            posts += self._search(visit, raw, naming, bearer, thread)
         elif at(data, "/public_metrics/reply_count"):
             visit.gap("thread.not-asked", raw.path, "reading replies costs money and is off")
         handle = text_at(posts[0].to_json(), "/author_handle/value") or target.author or "i"
@@ -182,7 +190,7 @@ class XAdapter:
             media=visit.media(_originals(media_urls(raw)), raw.path),
         )
 
-    def _thread(
+    def _search(
         self, visit: Visit, post: Raw, naming: str, bearer: Mapping[str, str], most: int
     ) -> list[Post]:
         """Replies from the search of the last seven days, as many as were asked for."""

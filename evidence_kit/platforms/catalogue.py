@@ -1,0 +1,82 @@
+"""What is supported, in words: one row for each adapter, for people and for the documents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Row:
+    """One platform.
+
+    Attributes:
+        name: of the adapter.
+        without: what is captured beside the page without a token.
+        token: variables that hold a token; all of them are needed. Empty where there is none.
+        adds: what they add.
+    """
+
+    name: str
+    title: str
+    without: str
+    token: tuple[str, ...] = ()
+    adds: str = ""
+
+
+_PAGE = "what the page says about itself"
+_OWN = "posts of your own pages and accounts, with the comments below them"
+
+ROWS = (
+    Row(
+        "x",
+        "X",
+        "text, author, time, media of one post (oEmbed, syndication)",
+        ("X_BEARER_TOKEN",),
+        "all fields, edits, polls, long posts in full; $0.005 for each post that is read, 8 at "
+        "most; X_THREAD_POSTS=N reads up to N replies too",
+    ),
+    Row(
+        "youtube",
+        "YouTube",
+        "title and channel (oEmbed)",
+        ("YOUTUBE_API_KEY",),
+        "description, times, counts, comments, replies; some of the key's 10,000 units a day",
+    ),
+    Row(
+        "reddit",
+        "Reddit",
+        _PAGE,
+        ("REDDIT_CLIENT_ID", "REDDIT_CLIENT_SECRET"),
+        "submission, comments, author, media",
+    ),
+    Row("facebook", "Facebook", _PAGE, ("META_ACCESS_TOKEN",), _OWN),
+    Row("instagram", "Instagram", _PAGE, ("META_ACCESS_TOKEN",), _OWN),
+    Row("threads", "Threads", _PAGE, ("THREADS_ACCESS_TOKEN",), _OWN),
+    Row("tiktok", "TikTok", "text and author (oEmbed)"),
+    Row("linkedin", "LinkedIn", _PAGE),
+    Row("telegram", "Telegram", "text, time, views, poll, media"),
+    Row(
+        "matrix",
+        "Matrix",
+        _PAGE,
+        ("MATRIX_ACCESS_TOKEN", "MATRIX_HOMESERVER"),
+        "event, edits, what stands around it, media",
+    ),
+    Row(
+        "mastodon",
+        "Mastodon's API",
+        "post, thread, edits, author, media, the home server's object",
+        ("MASTODON_ACCESS_TOKEN", "MASTODON_INSTANCE"),
+        "longer threads, posts that your account may see",
+    ),
+    Row(
+        "bluesky",
+        "Bluesky",
+        "post, thread, author, media, and proof that the author's server signed the post",
+    ),
+    Row("discourse", "Discourse", "post, topic around it, latest change, author, pictures"),
+    Row("nodebb", "NodeBB", "post, topic around it, author, pictures"),
+    Row("wordpress", "WordPress", "post or page, comments, author, media"),
+    Row("generic", "Generic", "JSON-LD, microformats, feed entry, OpenGraph, oEmbed"),
+)
+"""In the order in which the adapters are asked."""
