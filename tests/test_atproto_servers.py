@@ -247,6 +247,8 @@ def test_capture_prove_delete_and_prove_the_absence(atproto: Network, tmp_path: 
     assert "atproto.media-ok" in said
     shown = evidence_kit("show", str(first.bundle), "--lang", "nl", home=home).stdout
     assert "Ondertekend door het platform" in shown
+    told = evidence_kit("verify", str(first.bundle), "--lang", "en", home=home).stdout
+    assert "The author's server signed this post with the key" in told
 
     atproto.delete(atproto.jan, post["uri"])
     second = sealed(atproto, url, tmp_path / "second", home)

@@ -14,7 +14,7 @@ ROOT = HERE.parent.parent
 LOCK = HERE / "requirements.lock"
 VENV = ROOT / ".venv-tools"
 
-DEBIAN_PACKAGES = {"openssl": "openssl", "unzip": "unzip"}
+DEBIAN_PACKAGES = {"openssl": "openssl", "unzip": "unzip", "g++": "g++", "make": "make"}
 """Command → Debian package, for what is not a Python package."""
 
 
@@ -57,9 +57,7 @@ def _install_environment() -> None:
         subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True, timeout=120)
         python = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
         install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run(
-            [*install, "--require-hashes", "-r", str(LOCK)], check=True, timeout=600
-        )
+        subprocess.run([*install, "--require-hashes", "-r", str(LOCK)], check=True, timeout=600)
         stamp.touch()
 
 

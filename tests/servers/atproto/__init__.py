@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.outside import Lock
+from tests.outside import Lock, system_tool
 
 HERE = Path(__file__).parent
 CACHE = HERE.parent.parent.parent / ".cache"
@@ -66,6 +66,11 @@ def _node(folder: Path) -> Path:
 
 
 def _install(folder: Path) -> None:
+    for tool in ("g++", "make"):  # the PDS keeps its data in SQLite, compiled on the spot
+        try:
+            system_tool(tool)
+        except (OSError, subprocess.SubprocessError) as error:
+            raise ServerMissingError(f"the PDS that these tests need wants {tool}") from error
     venv = folder / "venv"
     _run([sys.executable, "-m", "venv", str(venv)], folder)
     python = venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
@@ -78,6 +83,7 @@ def _install(folder: Path) -> None:
         **os.environ,
         "PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "npm_config_nodedir": str(wheel),
+        "NODE_GYP_FORCE_PYTHON": sys.executable,
         "CFLAGS": "-O0",
         "CXXFLAGS": "-O0",
     }

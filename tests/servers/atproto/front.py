@@ -43,7 +43,7 @@ class Front:
 
     def __init__(self) -> None:
         self.address = ""
-        self.servers: Servers | None = None
+        self.servers = Servers("", "")
         self.accounts: dict[str, str] = {}
         self.cookie = ""
 
@@ -51,8 +51,6 @@ class Front:
         """The answer to GET ``target``."""
         parts = urlsplit(target)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-        if self.servers is None:
-            return 503, "text/plain", b""
         if parts.path.startswith("/did:"):
             return ask(self.servers.plc + target)
         if parts.path == "/xrpc/app.bsky.feed.getPostThread":
@@ -72,8 +70,6 @@ class Front:
     def _record(self, uri: str) -> dict[str, Any] | None:
         did, collection, rkey = uri.removeprefix("at://").split("/")
         query = urlencode({"repo": did, "collection": collection, "rkey": rkey})
-        if self.servers is None:
-            return None
         status, _, body = ask(f"{self.servers.pds}/xrpc/com.atproto.repo.getRecord?{query}")
         found: dict[str, Any] | None = json.loads(body) if status == 200 else None
         return found
@@ -108,7 +104,7 @@ class Front:
     def _below(self, uri: str) -> list[str]:
         """Addresses of the direct replies, in all accounts."""
         found = []
-        for did in self.accounts.values() if self.servers is not None else ():
+        for did in self.accounts.values():
             query = urlencode({"repo": did, "collection": POST, "limit": 100})
             address = f"{self.servers.pds}/xrpc/com.atproto.repo.listRecords?{query}"
             for record in json.loads(ask(address)[2]).get("records", []):
