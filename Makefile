@@ -7,13 +7,14 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 RUN_LOCK := requirements.lock
 DEV_LOCK := requirements-dev.lock
 
-.PHONY: help demo test check lint format lock bench clean
+.PHONY: help demo test check lint format lock bench fuzz clean
 
 help:
 	@echo "make demo     install into $(VENV), find or install a browser, show everything once"
 	@echo "make test     everything: lint, types, all tests with real browsers and outside tools"
 	@echo "make check    the quick part (under two minutes)"
 	@echo "make bench    measure; docs/performance.md explains the figures"
+	@echo "make fuzz     coverage-guided fuzzing of every parser, SECONDS=30 each"
 	@echo "make format   rewrite the code in the project's form"
 	@echo "make lock     renew the locked versions"
 	@echo "make clean    remove what these commands made"
@@ -43,6 +44,14 @@ format: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/evidence-kit setup
 	$(BIN)/python -m benchmarks
+
+# atheris has wheels for some versions of Python only, so it gets an environment of its own.
+SECONDS ?= 30
+fuzz: $(VENV)/.dev
+	$(BIN)/python -m venv --system-site-packages .cache/atheris
+	.cache/atheris/bin/python -m pip install --quiet "atheris>=3,<4"
+	PYTHONPATH="$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
+		.cache/atheris/bin/python -m tests.fuzz.run $(SECONDS)
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || { echo "hint: on Debian: apt-get install python3-venv" >&2; exit 1; }

@@ -134,6 +134,27 @@ def test_a_list_of_another_form_or_file_counts_for_nothing(tmp_path: Path, chang
     assert "custody.stamp-invalid" in {finding.code for finding in verdict.findings}
 
 
+def test_a_renewal_of_another_bundle_counts_for_nothing(tmp_path: Path) -> None:
+    """List and stamp fit each other, and are about something else."""
+    path, other = unstamped(tmp_path), example()
+    other.stamp, other.files["data/web/text.txt"] = None, b"iets anders"
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    renew_bundle(
+        other.write(elsewhere),
+        stamper=asking(authority(), LATER),
+        anchors=trusted(),
+        receipts=tmp_path / "receipts",
+        clock=lambda: LATER,
+        progress=Silent(),
+    )
+    custody_folder(elsewhere / path.name).rename(custody_folder(path))
+    verdict = verify(path, anchors=trusted(), now=LATER)
+    assert verdict.status is Status.INDETERMINATE
+    assert verdict.time.stamp_time is None
+    assert "custody.stamp-invalid" in {finding.code for finding in verdict.findings}
+
+
 def test_what_is_refused(tmp_path: Path) -> None:
     path = unstamped(tmp_path)
     options = {

@@ -125,9 +125,12 @@ def _report(code: str, message: str, hint: str, exit_code: ExitCode, as_json: bo
 
         emit_error(code, message, hint, exit_code)
     else:
-        click.echo(f"error: {message}", err=True)
+        from evidence_kit.core.terminal_text import harmless
+
+        # A message may quote a file's name or a server's words.
+        click.echo(f"error: {harmless(message)}", err=True)
         if hint:
-            click.echo(f"hint: {hint}", err=True)
+            click.echo(f"hint: {harmless(hint)}", err=True)
     return int(exit_code)
 
 

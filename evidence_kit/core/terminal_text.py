@@ -45,6 +45,25 @@ def harmless(text: str, *, one_line: bool = True) -> str:
     return "".join(parts)
 
 
+def harmless_json(document: str) -> str:
+    r"""The same JSON value in a form that cannot act when it is printed.
+
+    Acting characters stand inside strings only, where ``\uXXXX`` means the same (RFC 8259
+    section 7); a program that parses it gets exactly what was captured.
+
+    Args:
+        document: JSON text whose control characters are escaped already but for line feeds.
+    """
+    if document.isascii():
+        return document
+    return "".join(_json_escape(char) if _acts(char) else char for char in document)
+
+
+def _json_escape(char: str) -> str:
+    units = char.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+
+
 def _acts(char: str) -> bool:
     if char in "\n\t" or char in _JOINERS:
         return False

@@ -1,0 +1,1 @@
+"""Fuzzing: one target per parser, and the corpus that is kept."""

@@ -1,0 +1,179 @@
+"""One target per parser of hostile bytes: it may only ever raise what it says it raises.
+
+A target takes bytes and returns; anything but the parser's own error gets out and is a find.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from evidence_kit.core.canonical_json import JsonError, dumps, loads
+from evidence_kit.core.errors import InputError, TimestampError
+from evidence_kit.core.receipt import read_receipt
+from evidence_kit.core.terminal_text import harmless, harmless_json
+from evidence_kit.jobs.verify_stamps import read_renewal_list
+from evidence_kit.seal import der, x509
+from evidence_kit.seal.anchors import TrustAnchors, load_revocation_list
+from evidence_kit.seal.atproto_car import read_car
+from evidence_kit.seal.atproto_cbor import ProofError, decode, encode
+from evidence_kit.seal.atproto_plc import check_log
+from evidence_kit.seal.cades_check import check_signature
+from evidence_kit.seal.container_structure import BrokenContainerError, check_structure
+from evidence_kit.seal.http_message import BadMessageError, parse_head
+from evidence_kit.seal.http_message import decode as decode_body
+from evidence_kit.seal.manifest import ManifestError, read_manifest
+from evidence_kit.seal.netlog_lines import LineError, read_params, read_tail
+from evidence_kit.seal.pkcs11_uri import Pkcs11UriError, parse_pkcs11_uri
+from evidence_kit.seal.timestamp import check_token, normalise_token, parse_response
+from evidence_kit.seal.wacz_read import check_wacz, check_warc
+
+NOW = datetime(2026, 11, 23, 11, tzinfo=UTC)
+DID = "did:plc:abcdefghijklmnopqrstuvwx"
+
+MAX_UNPACKED = 1 << 20
+"""Bytes that the target lets a packed body grow to."""
+
+
+def json(data: bytes) -> None:
+    with contextlib.suppress(JsonError):
+        value = loads(data)
+        if loads(dumps(value)) != value:
+            raise AssertionError("what is written is not what was read")
+
+
+def strict_der(data: bytes) -> None:
+    with contextlib.suppress(der.DerError):
+        if der.parse(data).raw != data:
+            raise AssertionError("bytes that are part of nothing")
+
+
+def ber(data: bytes) -> None:
+    with contextlib.suppress(der.DerError):
+        der.require_der(der.to_der(data))
+
+
+def certificate(data: bytes) -> None:
+    with contextlib.suppress(x509.CertificateError):
+        x509.display_name(x509.load(data))
+
+
+def revocation_list(data: bytes) -> None:
+    with contextlib.suppress(x509.CertificateError):
+        load_revocation_list(data)
+
+
+def signature(data: bytes) -> None:
+    check_signature(data, b"", anchors=TrustAnchors(), now=NOW)
+
+
+def token(data: bytes) -> None:
+    check_token(data, imprint=bytes(32), anchors=TrustAnchors(), now=NOW)
+
+
+def response(data: bytes) -> None:
+    with contextlib.suppress(TimestampError):
+        normalise_token(parse_response(data, digest=bytes(32), algorithm="sha256", nonce=1))
+
+
+def container(data: bytes) -> None:
+    with contextlib.suppress(BrokenContainerError):
+        check_structure(io.BytesIO(data), len(data))
+
+
+def manifest(data: bytes) -> None:
+    with contextlib.suppress(ManifestError):
+        read_manifest(data)
+
+
+def warc(data: bytes) -> None:
+    list(check_warc(io.BytesIO(data), "x.warc"))
+
+
+def wacz(data: bytes) -> None:
+    list(check_wacz(io.BytesIO(data), len(data), "x.wacz"))
+
+
+def receipt(data: bytes) -> None:
+    with contextlib.suppress(InputError):
+        read_receipt(data)
+
+
+def renewal(data: bytes) -> None:
+    read_renewal_list(data)
+
+
+def cbor(data: bytes) -> None:
+    with contextlib.suppress(ProofError):
+        if encode(decode(data)) != data:
+            raise AssertionError("another form than the canonical one was read")
+
+
+def car(data: bytes) -> None:
+    with contextlib.suppress(ProofError):
+        read_car(data)
+
+
+def plc(data: bytes) -> None:
+    with contextlib.suppress(ProofError, JsonError):
+        check_log(data, DID)
+
+
+def http_head(data: bytes) -> None:
+    with contextlib.suppress(BadMessageError):
+        parse_head(data)
+
+
+def gzip_body(data: bytes) -> None:
+    with contextlib.suppress(BadMessageError):
+        sum(map(len, decode_body([data], ("gzip",), MAX_UNPACKED)))
+
+
+def netlog(data: bytes) -> None:
+    with contextlib.suppress(LineError):
+        read_params(data)
+    with contextlib.suppress(LineError):
+        read_tail(data)
+
+
+def text(data: bytes) -> None:
+    shown = data.decode("utf-8", "surrogatepass" if data[:1] == b"\xed" else "replace")
+    if any(ord(char) < 32 and char != "\t" for char in harmless(shown)):
+        raise AssertionError("a control character is left")
+    harmless_json(shown)
+
+
+def pkcs11_uri(data: bytes) -> None:
+    with contextlib.suppress(Pkcs11UriError):
+        parse_pkcs11_uri("pkcs11:" + data.decode("latin-1"))
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    one.__name__: one
+    for one in (
+        json,
+        strict_der,
+        ber,
+        certificate,
+        revocation_list,
+        signature,
+        token,
+        response,
+        container,
+        manifest,
+        warc,
+        wacz,
+        receipt,
+        renewal,
+        cbor,
+        car,
+        plc,
+        http_head,
+        gzip_body,
+        netlog,
+        text,
+        pkcs11_uri,
+    )
+}
