@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from evidence_kit.core.exchange import Exchange, Representation, Source
 from evidence_kit.seal.http_message import body_chunks, decode, measure
 from evidence_kit.seal.redact import Redactor
+from evidence_kit.seal.redact_fields import in_json, in_url
 from evidence_kit.seal.redact_types import Content, RedactedExchange
 from evidence_kit.seal.redact_values import looks_random
 from evidence_kit.seal.redact_websocket import redact_frames
@@ -375,3 +376,12 @@ def test_what_everybody_knows_is_no_secret() -> None:
     assert data.startswith(b"both " + SECRET + b" and REDACTED#2")
     assert len(items) == 1
     assert any("left" in note or "stand" in note for note in redactor.notes), redactor.notes
+
+
+@pytest.mark.parametrize(
+    "name", [b"next_token", b"nextPageToken", b"pageToken", b"pagination_token"]
+)
+def test_places_in_a_list_are_no_secrets(name: bytes) -> None:
+    assert not list(in_json(b'{"%s": "QURTSl9pMzdZOUVzMkI0czlm"}' % name))
+    assert not list(in_url(b"https://x.invalid/?%s=QURTSl9pMzdZOUVzMkI0czlm" % name))
+    assert list(in_url(b"https://x.invalid/?token=QURTSl9pMzdZOUVzMkI0czlm"))

@@ -34,6 +34,11 @@ _SECRET_PARAM = re.compile(
     rb"|authenticity_?token|csrfmiddlewaretoken|__requestverificationtoken|client_?assertion"
     rb"|code_?verifier)"
 )
+_PAGING = frozenset(
+    {b"nexttoken", b"previoustoken", b"pagetoken", b"nextpagetoken", b"prevpagetoken"}
+    | {b"paginationtoken"}
+)
+"""Places in a list, which open nothing: masking them would only spoil the platform's answer."""
 _PASSWORD = re.compile(
     rb"(?:[a-z0-9]*[_.\[-])?(?:password|passwd|pwd|pass)(?:[_-]?confirmation)?\]?"
 )
@@ -60,6 +65,8 @@ def is_secret_header(name: bytes) -> bool:
 def is_secret_param(name: bytes) -> bool:
     """Whether a URL parameter or form field holds a credential."""
     plain = unquote_to_bytes(name.replace(b"+", b" ")).lower()
+    if plain.replace(b"_", b"") in _PAGING:
+        return False
     return bool(_SECRET_PARAM.fullmatch(plain) or _PASSWORD.fullmatch(plain))
 
 
