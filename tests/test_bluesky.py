@@ -15,7 +15,8 @@ from evidence_kit.gather.http import RecordingSession
 from evidence_kit.gather.http_answer import Answer
 from evidence_kit.platforms import bluesky_read
 from evidence_kit.platforms.base import ApiFolder, NotThisPlatformError, PlatformResult, State
-from evidence_kit.platforms.bluesky import BlueskyAdapter, page_address
+from evidence_kit.platforms.bluesky import BlueskyAdapter
+from evidence_kit.platforms.bluesky_address import page_address
 from evidence_kit.seal.atproto_cbor import from_json
 from tests.atproto_repo import COLLECTION, SIGNING, Key, Repo, account, document, post, with_image
 from tests.platform_tools import Played, check_result, js, playing, recording

@@ -9,9 +9,8 @@ and ``app.bsky``.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from evidence_kit.core.errors import InputError, NetworkError, RateLimitedError
 from evidence_kit.core.events import EventLog
@@ -26,6 +25,7 @@ from evidence_kit.platforms.base import (
     Target,
     base_of,
 )
+from evidence_kit.platforms.bluesky_address import is_known, read_address
 from evidence_kit.platforms.bluesky_proof import Proven, make_proof
 from evidence_kit.platforms.bluesky_read import (
     MAX_THREAD_POSTS,
@@ -46,26 +46,10 @@ PUBLIC_API = "https://public.api.bsky.app"
 """Bluesky's public service for readers without an account; ``BSKY_PUBLIC_API`` names another."""
 PLC_DIRECTORY = "https://plc.directory"
 """The directory of ``did:plc`` accounts; ``ATPROTO_PLC_DIRECTORY`` names another."""
-WEB = "https://bsky.app"
-"""Where an ``at://`` address is shown to people."""
-
 COLLECTION = "app.bsky.feed.post"
 BOUNDS = {"replies-depth": 10, "ancestors": 80, "posts-read": MAX_THREAD_POSTS}
 """Of the thread: what is asked for (the service's own bounds are 1000 and 1000) and read."""
 
-KNOWN_HOSTS = frozenset(
-    {"bsky.app", "staging.bsky.app", "main.bsky.dev", "deer.social", "blacksky.community"}
-)
-"""Sites that are certainly of this platform; others are asked about by the form of the address."""
-
-_ACTOR = (
-    r"(?P<actor>did:[a-z]+:[A-Za-z0-9._:%-]{1,250}|[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+)"
-)
-_RKEY = r"(?P<rkey>[A-Za-z0-9._:~-]{1,512})"
-_PAGE = re.compile(rf"/profile/@?{_ACTOR}/post/{_RKEY}(?:/(?:liked-by|reposted-by|quotes))?/?")
-_EMBED = re.compile(rf"/embed/{_ACTOR}/app\.bsky\.feed\.post/{_RKEY}/?")
-_AT = re.compile(rf"at://{_ACTOR}/app\.bsky\.feed\.post/{_RKEY}/?")
-_TID = re.compile(r"[2-7a-j][2-7a-z]{12}")
 _NO_CONTACT = frozenset(
     {"alt", "arpa", "example", "internal", "invalid", "local", "localhost", "onion", "test"}
 )
@@ -113,35 +97,16 @@ class BlueskyAdapter:
 
     def recognise(self, url: str) -> Target | None:
         """A post's page on any site of this kind, or its ``at://`` address."""
-        found = _AT.fullmatch(url)
-        if found is not None:
-            return Target(self.name, url, WEB, found["rkey"], found["actor"])
-        base = base_of(url)
-        if base is None:
-            return None
-        parts = urlsplit(url)
-        path = parts.path
-        if parts.hostname == "embed.bsky.app":
-            found = _EMBED.fullmatch(path)
-            return Target(self.name, url, WEB, found["rkey"], found["actor"]) if found else None
-        found = _PAGE.fullmatch(path)
+        found = read_address(url)
         if found is None:
             return None
-        if parts.hostname not in KNOWN_HOSTS and not _TID.fullmatch(found["rkey"]):
-            return None
-        return Target(self.name, url, base, found["rkey"], found["actor"])
+        return Target(self.name, url, found.base, found.rkey, found.actor)
 
     def fetch(
         self, target: Target, http: Http, out: ApiFolder, log: EventLog, page: Page | None = None
     ) -> PlatformResult:
         """See :class:`~evidence_kit.platforms.base.Adapter`; ``page`` is not needed."""
         return _Questions(self, target, http, out, log).run()
-
-
-def page_address(url: str) -> str:
-    """The web page of an ``at://`` address of a post; any other address as it is."""
-    found = _AT.fullmatch(url)
-    return f"{WEB}/profile/{found['actor']}/post/{found['rkey']}" if found else url
 
 
 class _Questions:
@@ -166,7 +131,7 @@ class _Questions:
         if did is None:
             return visit.result(self._unresolved())
         document, raw_document = self._document(did)
-        if document is None and not self._certain():
+        if document is None and not is_known(self._target.base):
             raise NotThisPlatformError
         log = self._log(did)
         uri = f"at://{did}/{COLLECTION}/{self._target.ident}"
@@ -198,9 +163,6 @@ class _Questions:
         return replace(result, media=media, proof=proof.kept if proof is not None else None)
 
     # Who is it?
-
-    def _certain(self) -> bool:
-        return urlsplit(self._target.base).hostname in KNOWN_HOSTS
 
     def _resolve(self) -> str | None:
         """The account's DID; a handle is asked about at the service and at its own domain."""
@@ -236,7 +198,7 @@ class _Questions:
         return text if raw.status == 200 and is_did(text) else ""
 
     def _unresolved(self) -> State:
-        if not self._certain():
+        if not is_known(self._target.base):
             raise NotThisPlatformError
         if not self._states:
             self._visit.gap(

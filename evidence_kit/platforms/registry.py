@@ -16,12 +16,8 @@ from evidence_kit.platforms.base import (
     PlatformResult,
     State,
 )
-from evidence_kit.platforms.bluesky import (
-    PLC_DIRECTORY,
-    PUBLIC_API,
-    BlueskyAdapter,
-    page_address,
-)
+from evidence_kit.platforms.bluesky import PLC_DIRECTORY, PUBLIC_API, BlueskyAdapter
+from evidence_kit.platforms.bluesky_address import page_address
 from evidence_kit.platforms.discourse import DiscourseAdapter
 from evidence_kit.platforms.generic import GenericAdapter
 from evidence_kit.platforms.mastodon import MastodonAdapter
