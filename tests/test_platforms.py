@@ -285,3 +285,31 @@ def test_an_answer_never_replaces_a_file(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"^data/api/0001-status\.json cannot be written: "):
         ApiFolder(tmp_path).write("status", b"[]")
     assert (tmp_path / "data/api/0001-status.json").read_bytes() == b"{}"
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://x.com/jan/status/1154?s=20", "x"),
+        ("https://mobile.twitter.com/i/status/1154/photo/1", "x"),
+        ("https://youtu.be/dQw4w9WgXcQ?si=x", "youtube"),
+        ("https://www.youtube.com/watch?v=dQw4w9WgXcQ&lc=UgxKREWq8HBzMz4AaABAg", "youtube"),
+        ("https://old.reddit.com/r/buurt/comments/2gmzqe/x/ckkn1xy/", "reddit"),
+        ("https://www.reddit.com/r/buurt/s/AbC123xyz", "reddit"),
+        ("https://m.facebook.com/story.php?story_fbid=123456&id=100064", "facebook"),
+        ("https://www.instagram.com/reel/DAbc123_x/", "instagram"),
+        ("https://www.threads.net/@jan/post/DAbc123_x", "threads"),
+        ("https://vm.tiktok.com/ZMabc123/", "tiktok"),
+        ("https://www.linkedin.com/posts/jan_x-activity-7123456789012345678-AbCd", "linkedin"),
+        ("https://t.me/s/buurtnieuws/57", "telegram"),
+        ("https://matrix.to/#/!kamer:voorbeeld.nl/$x", "matrix"),
+        ("https://bsky.app/profile/jan.bsky.social/post/3kabc", "bluesky"),
+        ("https://mastodon.invalid/@jan/115400000000000101", "mastodon"),
+        ("https://forum.invalid/t/wat-ik-zag/57/2", "discourse"),
+        ("https://forum.invalid/topic/12/wat-ik-zag/2", "nodebb"),
+        ("https://www.x.com.voorbeeld.invalid/jan/status/1154", "wordpress"),
+    ],
+)
+def test_the_form_of_an_address_picks_the_first_candidate(url: str, name: str) -> None:
+    target = next(found for a in ADAPTERS if (found := a.recognise(url)) is not None)
+    assert (target.platform, target.url) == (name, url)

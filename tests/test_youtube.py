@@ -174,7 +174,7 @@ def test_paging_is_bounded(tmp_path: Path) -> None:
     ("status", "oembed", "state"),
     [
         ({"items": []}, js({}, 404), State.NOT_THERE),
-        ({"items": []}, js({}, 401), State.PRIVATE),
+        ({"items": []}, js({}, 401), State.NOT_THERE),
         (js({"error": {"errors": [{"reason": "quotaExceeded"}]}}, 403), None, State.RATE_LIMITED),
         (js({"error": {"errors": [{"reason": "forbidden"}]}}, 403), None, State.UNKNOWN),
         (video(id="andere-vide"), None, State.ERROR),
@@ -199,7 +199,8 @@ def test_comments_switched_off_is_no_error(tmp_path: Path) -> None:
         (js({"title": "Wat ik zag", "author_name": "Jan"}), State.FOUND),
         (js({}, 400), State.NOT_THERE),
         (js({}, 404), State.NOT_THERE),
-        (js({}, 401), State.PRIVATE),
+        (js({}, 401), State.UNKNOWN),
+        (js({}, 403), State.UNKNOWN),
     ],
 )
 def test_without_a_key(oembed: Any, state: State, tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ class YouTubeAdapter:
 
 
 def _without_key(visit: Visit, raw: Raw | None, address: str, comment: str) -> PlatformResult:
-    """What oEmbed alone says: 401 for a private video, 400 or 404 for one that is not there."""
+    """What oEmbed alone says; its refusals cover private videos and those not to be embedded."""
     if comment:
         visit.gap("comment.not-asked", address, "a comment can only be asked for with a key")
     if raw is None:
@@ -148,6 +148,10 @@ def _without_key(visit: Visit, raw: Raw | None, address: str, comment: str) -> P
     if raw.status == 400:
         visit.gap("oembed.not-there", raw.path, "the platform knows no such video")
         return visit.result(State.NOT_THERE)
+    if raw.status in (401, 403):
+        detail = f"HTTP {raw.status}: not public, or not to be embedded; it does not say which"
+        visit.gap("oembed.refused", raw.path, detail)
+        return visit.result(State.UNKNOWN)
     return visit.result(visit.absent("oembed", raw))
 
 
@@ -177,8 +181,8 @@ class _Questions:
             detail = "the API gives the same empty list for removed, private and unknown videos"
             visit.gap("video.not-there", raw.path, detail)
             if embedded is not None and embedded.status in (401, 403):
-                visit.gap("video.private", embedded.path, "oEmbed refuses it as not public")
-                return visit.result(State.PRIVATE)
+                detail = f"HTTP {embedded.status}: not public, or not to be embedded"
+                visit.gap("oembed.refused", embedded.path, detail)
             return visit.result(State.NOT_THERE)
         if raw.get("/items/0/id") != self._video:
             visit.gap("video.other-id", raw.path, "the answer is about another video")
