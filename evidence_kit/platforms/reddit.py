@@ -40,8 +40,8 @@ HOSTS = ("reddit.com", ".reddit.com")
 SHORT = ("redd.it", "www.redd.it")
 MAX_COMMENTS = 500
 """Comments of a thread in one answer; the API's maximum without a paid account."""
-MAX_DEPTH = 50
-"""Levels of answers that are followed; Reddit itself shows ten."""
+MAX_DEPTH = 30
+"""Levels of answers; each nests JSON some five deep, of which 200 are read. Reddit shows ten."""
 _TOKEN_WOULD_ADD = "everything: Reddit's API answers only to an app of yours"  # noqa: S105
 
 _COMMENTS = re.compile(
@@ -168,7 +168,7 @@ class RedditAdapter:
 
 def _about(visit: Visit, api: str, bearer: Mapping[str, str], ident: str) -> PlatformResult:
     submission, _, comment = ident.partition("/")
-    query = f"raw_json=1&limit={MAX_COMMENTS}&sort=old"
+    query = f"raw_json=1&limit={MAX_COMMENTS}&depth={MAX_DEPTH}&sort=old"
     if comment:
         query += f"&comment={comment}&context=8"
     raw = visit.main("comments", f"{api}/comments/{submission}?{query}", bearer)
