@@ -244,6 +244,14 @@ def test_microformats(tmp_path: Path) -> None:
     assert result.posts[0].fields["created"].precision == "second"
 
 
+def test_what_others_wrote_inside_an_entry_is_not_its_own(tmp_path: Path) -> None:
+    cited = '<div class="u-comment h-cite"><div class="e-content">van een ander</div></div>'
+    found = values(
+        read(f'<div class="h-entry">{cited}<p class="e-content">eigen</p></div>', tmp_path)
+    )
+    assert found == {"text": "eigen"}
+
+
 def test_of_several_entries_the_one_at_this_address(tmp_path: Path) -> None:
     other = ENTRY.replace("/draad/12", "/draad/13").replace("Zij", "Hij")
     assert "Zij" in values(read(other + ENTRY, tmp_path / "a"))["text"]
