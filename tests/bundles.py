@@ -321,6 +321,7 @@ def record(when: datetime, start: bytes, sign_with: KeySigner) -> dict[str, Any]
                     "cipher": "",
                     "verdict": "trusted",
                     "says": "browser",
+                    "public_root": True,
                 }
             ],
             "proxy": None,

@@ -128,7 +128,8 @@ def test_doctor_tells_what_is_missing(nothing_here: dict[str, str], tmp_path: Pa
     assert checks["browser"].state is CheckState.FAIL
     assert checks["browser"].todo
     assert checks["identity"].state is CheckState.WARN
-    assert checks["proxy"].state is CheckState.WARN
+    assert checks["proxy"].state is CheckState.OK
+    assert "http://proxy:3128" in checks["proxy"].found
     assert "secret" not in str(checks)
     assert all(item.todo for item in checks.values() if item.state is not CheckState.OK)
 

@@ -53,6 +53,13 @@ RESULT_SCHEMA = "evidence-kit/capture-result/1"
     default=True,
     help="Scroll down the post and its replies so that late pictures load (default: scroll).",
 )
+@click.option(
+    "--browser-proxy",
+    default="",
+    metavar="PROXY",
+    help="Let the browser itself speak to the proxy, past the guard: 'system', an address, or "
+    "'pac+' and the address of a script.",
+)
 @click.option("--reason", default="", help="Why you capture this; stands in the bundle.")
 @click.option("--case", default="", help="Your number for the case; stands in the bundle.")
 @click.option("--identity", help="Name of the identity that signs.")
@@ -69,6 +76,7 @@ def command(
     second_tsa: str | None,
     no_tsa: bool,
     allow_private: bool,
+    browser_proxy: str,
     consent: str,
     scroll: bool,
     reason: str,
@@ -107,6 +115,7 @@ def command(
         second_tsa="" if no_tsa else settings.text("second_tsa", second_tsa),
         use_tsa=not no_tsa,
         allow_private=allow_private,
+        browser_proxy=browser_proxy,
         consent=consent,
         scroll=scroll,
         reason=reason,

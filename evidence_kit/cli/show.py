@@ -169,6 +169,8 @@ def _facts(record: Mapping[str, Any], words: Words) -> Iterator[tuple[str, str]]
     )
     for gap in record["missing"]:
         yield "missing", f"{gap['what']}: {gap['why']}"
+    for item in record["warnings"]:
+        yield "warning", f"{item['detail']} ({item['code']})"
 
 
 def _supplied_facts(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -21,6 +21,14 @@ from types import TracebackType
 from evidence_kit.core.clock import Clock
 from evidence_kit.core.errors import NetworkError
 from evidence_kit.core.events import EventLog
+from evidence_kit.gather.proxy import (
+    END_OF_HEAD,
+    Proxies,
+    Proxy,
+    ProxyRefusedError,
+    connected,
+    open_tunnel,
+)
 
 HANDSHAKE_SECONDS = 10.0  # the browser on the same machine answers within milliseconds
 RESOLVE_SECONDS = 15.0  # system resolvers give up after 5-10 s
@@ -66,7 +74,10 @@ class Contact:
         addresses: every answer of the resolver.
         used: the address connected to; None when none was.
         refused: why no connection was allowed; None otherwise.
-        error: ``name-not-resolved``, ``connection-failed``, ``too-many-connections``, or None.
+        error: ``name-not-resolved``, ``connection-failed``, ``proxy-refused``,
+            ``too-many-connections``, or None.
+        via: the proxy of the organisation's network that was asked instead; the origin's address is
+            then unknown.
         purpose: ``browser`` (through the relay) or what the asking session called it.
         local_port: the browser's own port towards the relay, to join with its NetLog.
         started: UTC; ``ended`` likewise, None while open.
@@ -85,6 +96,7 @@ class Contact:
     ended: datetime | None = None
     sent: int = 0
     received: int = 0
+    via: str | None = None
 
 
 def why_not_global(address: str) -> str | None:
@@ -161,6 +173,8 @@ class Guard:
         log: gets one event per contact; called from the relay's thread too.
         resolve: replaces the system resolver, for tests.
         clock: source of times.
+        proxies: of the organisation's network; names behind one are not resolved here, and only
+            addresses written as numbers can be judged.
     """
 
     def __init__(
@@ -169,11 +183,13 @@ class Guard:
         log: EventLog,
         resolve: Resolve = system_resolve,
         clock: Clock = _now,
+        proxies: Proxies | None = None,
     ) -> None:
         self._allow = frozenset((normal_host(host), port) for host, port in allow)
         self._log = log
         self._resolve = resolve
         self._clock = clock
+        self._proxies = proxies or Proxies()
         self._lock = threading.Lock()
         self._contacts: list[Contact] = []
         self._unlisted = 0
@@ -276,6 +292,39 @@ class Guard:
             )
         raise NetworkError(f"the name {host} has no address", hint="check the spelling of the URL")
 
+    def tunnel(self, host: str, port: int, purpose: str = "session") -> socket.socket | None:
+        """A connection through the organisation's proxy, None where there is none for this host.
+
+        Raises:
+            NetworkError: an address that may not be contacted.
+            OSError: the proxy cannot be reached, or refuses.
+        """
+        proxy = self._proxies.for_target(host, port)
+        if proxy is None:
+            return None
+        contact = self._through(Contact(host, port, self._clock(), purpose), proxy)
+        if contact.refused:
+            self._keep(contact)
+            raise NetworkError(
+                f"{host} port {port} is not a public address",
+                hint="--allow-private permits the page's own host and port",
+            )
+        try:
+            opened = open_tunnel(proxy, host, port, CONNECT_SECONDS)
+        except OSError as error:
+            self._keep(replace(contact, error=_proxy_error(error)))
+            raise
+        self._keep(contact)
+        return opened
+
+    def _through(self, contact: Contact, proxy: Proxy) -> Contact:
+        """The contact as it goes through a proxy: only a numeric address can be judged here."""
+        refused = None
+        if (normal_host(contact.host), contact.port) not in self._allow:
+            why = why_not_global(normal_host(contact.host))
+            refused = None if why == "not-an-address" else why
+        return replace(contact, via=proxy.name, refused=refused)
+
     def _judge(self, contact: Contact) -> tuple[Contact, list[str]]:
         """Resolve and sort: the contact with its answers, and the addresses that may be used."""
         try:
@@ -315,6 +364,7 @@ class Guard:
             error=contact.error,
             purpose=contact.purpose,
             local_port=contact.local_port,
+            via=contact.via,
         )
         return place
 
@@ -340,24 +390,15 @@ class Guard:
         host, port = asked
         peer = writer.get_extra_info("peername")
         contact = Contact(host, port, self._clock(), local_port=peer[1] if peer else None)
-        loop = asyncio.get_running_loop()
-        try:
-            contact, good = await asyncio.wait_for(
-                loop.run_in_executor(None, self._judge, contact), RESOLVE_SECONDS
-            )
-        except TimeoutError:
-            contact, good = replace(contact, error="name-not-resolved"), []
-        if not good:
-            self._keep(contact)
-            writer.write(_reply(2 if contact.refused else 4))  # not allowed / host unreachable
+        proxy = self._proxies.for_target(host, port)
+        if proxy is not None:
+            contact = self._through(contact, proxy)
+            found = await self._proxied(contact, proxy, writer)
+        else:
+            found = await self._direct(contact, writer)
+        if found is None:
             return
-        opened = await _connect(good, port)
-        if opened is None:
-            self._keep(replace(contact, error="connection-failed"))
-            writer.write(_reply(5))  # connection refused
-            return
-        address, far_reader, far_writer = opened
-        contact = replace(contact, used=address)
+        contact, far_reader, far_writer = found
         place = self._keep(contact)
         writer.write(_reply(0))
         counts = [0, 0]
@@ -371,6 +412,48 @@ class Guard:
                 self._keep(ended, place=place)
             await _close(far_writer)
 
+    async def _direct(self, contact: Contact, writer: asyncio.StreamWriter) -> _Opened | None:
+        """Resolve, judge, connect; where that fails the browser is told and the contact kept."""
+        loop = asyncio.get_running_loop()
+        try:
+            contact, good = await asyncio.wait_for(
+                loop.run_in_executor(None, self._judge, contact), RESOLVE_SECONDS
+            )
+        except TimeoutError:
+            contact, good = replace(contact, error="name-not-resolved"), []
+        if not good:
+            self._keep(contact)
+            writer.write(_reply(2 if contact.refused else 4))  # not allowed / host unreachable
+            return None
+        opened = await _connect(good, contact.port)
+        if opened is None:
+            self._keep(replace(contact, error="connection-failed"))
+            writer.write(_reply(5))  # connection refused
+            return None
+        address, reader, far_writer = opened
+        return replace(contact, used=address), reader, far_writer
+
+    async def _proxied(
+        self, contact: Contact, proxy: Proxy, writer: asyncio.StreamWriter
+    ) -> _Opened | None:
+        """The same through a proxy, which resolves and connects by itself."""
+        if contact.refused:
+            self._keep(contact)
+            writer.write(_reply(2))
+            return None
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                reader, far_writer = await asyncio.open_connection(
+                    proxy.host, proxy.port, limit=BUFFER
+                )
+                far_writer.write(proxy.connect_request(contact.host, contact.port))
+                connected(await reader.readuntil(END_OF_HEAD))
+        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as e:
+            self._keep(replace(contact, error=_proxy_error(e)))
+            writer.write(_reply(5))
+            return None
+        return contact, reader, far_writer
+
     def _finish(self, loop: asyncio.AbstractEventLoop) -> None:
         """Close what is open; runs in the relay's thread once the loop was stopped."""
         if self._server is not None:
@@ -381,6 +464,13 @@ class Guard:
         if tasks:
             loop.run_until_complete(asyncio.wait(tasks, timeout=STOP_SECONDS))
         loop.close()
+
+
+_Opened = tuple[Contact, asyncio.StreamReader, asyncio.StreamWriter]
+
+
+def _proxy_error(error: Exception) -> str:
+    return "proxy-refused" if isinstance(error, ProxyRefusedError) else "connection-failed"
 
 
 async def _read_request(

@@ -4,8 +4,7 @@ One session per capture. Each attempt, each hop of a redirect and each failure i
 :class:`~evidence_kit.core.exchange.Exchange` whose request and response lie in two files, as they
 passed the socket. TLS is always verified; redirects, retries, sizes and times are bounded here.
 
-Proxies are not used by this session: ``_dial`` is the one place that opens a connection, and the
-place where a proxy would come in.
+``_dial`` is the one place that opens a connection: directly, or through the organisation's proxy.
 """
 
 from __future__ import annotations
@@ -58,6 +57,9 @@ USER_AGENT = f"evidence-kit/{__version__}"
 Resolve = Callable[[str, int], str]
 """Host and port to the one IP address that may be connected to; refuses by raising."""
 
+Tunnel = Callable[[str, int], socket.socket | None]
+"""Host and port to a connection through a proxy; None where the host is reached directly."""
+
 MAX_API_BYTES = 32 << 20
 """Bytes of an API answer; real ones, a thread of hundreds of posts included, are under 5 MiB."""
 MAX_MEDIA_BYTES = 4 << 30
@@ -97,6 +99,7 @@ class RecordingSession:
         environ: read for own CA bundles (``REQUESTS_CA_BUNDLE``, ``SSL_CERT_FILE``).
         sleep: waits between attempts.
         on_exchange: told each attempt once its files are final.
+        tunnel: opens a connection through a proxy where one is to be used for a host.
 
     Raises:
         ConfigError: a CA bundle named in the environment is not there.
@@ -111,9 +114,12 @@ class RecordingSession:
         environ: Mapping[str, str] = os.environ,
         sleep: Callable[[float], None] = time.sleep,
         on_exchange: Callable[[Exchange], None] | None = None,
+        tunnel: Tunnel | None = None,
     ) -> None:
         self._folder = folder
         self._on_exchange = on_exchange
+        self._tunnel = tunnel
+        self._tunnelled: set[int] = set()
         self._resolve = resolve
         self._clock = clock
         self._sleep = sleep
@@ -126,7 +132,7 @@ class RecordingSession:
         self._session = _OneHopSession()
         # The environment's proxies and .netrc passwords must not come in unasked.
         self._session.trust_env = False
-        self._session.verify = _ca_bundle(environ)
+        self._session.verify = ca_bundle(environ)
         self._session.headers.clear()
         self._session.headers.update(
             {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
@@ -396,14 +402,18 @@ class RecordingSession:
         if peer is None:
             return replace(exchange, response=response)
         protocols, notes = exchange.protocols, exchange.notes
+        proxied = peer.local_port in self._tunnelled
+        if proxied:
+            # The far end of the socket is the proxy; nobody here knows the origin's address.
+            exchange = replace(exchange, address_source="")
         if peer.tls is not None:
             protocols = (*protocols, peer.tls.version.lower().replace(" ", "/"))
             notes = (*notes, peer.chain_note)
         return replace(
             exchange,
             response=response,
-            remote_address=peer.address,
-            remote_port=peer.port,
+            remote_address=None if proxied else peer.address,
+            remote_port=None if proxied else peer.port,
             local_port=peer.local_port,
             tls=peer.tls,
             protocols=protocols,
@@ -426,6 +436,11 @@ class RecordingSession:
         address: str | None = None
         outcome = "refused"
         try:
+            through = self._tunnel(host, port) if self._tunnel is not None else None
+            if through is not None:
+                outcome = "connected through the proxy"
+                self._tunnelled.add(through.getsockname()[1])
+                return through
             address = self._resolve(host, port)
             sock = socket.create_connection((address, port), CONNECT_SECONDS)
             outcome = "connected"
@@ -457,7 +472,12 @@ def _adapter(tap: WireTap) -> HTTPAdapter:
     return TappedAdapter(max_retries=0)
 
 
-def _ca_bundle(environ: Mapping[str, str]) -> bool | str:
+def ca_bundle(environ: Mapping[str, str]) -> bool | str:
+    """The organisation's own CA file or folder, True where the built-in roots count.
+
+    Raises:
+        ConfigError: what the environment names is not there.
+    """
     for name in _CA_VARIABLES:
         path = environ.get(name)
         if path:

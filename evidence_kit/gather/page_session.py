@@ -37,6 +37,10 @@ MAX_DETAIL = 300  # characters of a dialog's text or a download's name
 WITHOUT_SCRIPT = 3  # documents after script was switched off; two were seen to be on their way
 STOP_SECONDS = 5.0  # a browser that does not close by then is killed
 
+SYSTEM_PROXY = "system"
+PAC = "pac+"
+"""What a proxy of the browser's own can be beside an address: its settings, or a script's URL."""
+
 QUIET_FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
@@ -50,7 +54,7 @@ QUIET_FLAGS = (
 show in the clear."""
 
 
-def launch_flags(proxy_port: int, netlog: Path | None) -> tuple[str, ...]:
+def launch_flags(proxy_port: int, netlog: Path | None, proxy: str = "") -> tuple[str, ...]:
     """The flags that this program adds to the driver's own.
 
     All connections go to the guard, loopback included; the browser may not resolve names itself
@@ -61,14 +65,27 @@ def launch_flags(proxy_port: int, netlog: Path | None) -> tuple[str, ...]:
     flags = (
         *QUIET_FLAGS,
         "--block-new-web-contents",
-        f"--proxy-server=socks5://127.0.0.1:{proxy_port}",
-        "--proxy-bypass-list=<-loopback>",
-        "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+        *_way_out(proxy_port, proxy),
         "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
     )
     if netlog is None:
         return flags
     return (*flags, f"--log-net-log={netlog}", "--net-log-capture-mode=Everything")
+
+
+def _way_out(proxy_port: int, proxy: str) -> tuple[str, ...]:
+    """Through the guard; or, where only the browser can speak to the proxy, past it."""
+    if proxy == SYSTEM_PROXY:
+        return ()
+    if proxy.startswith(PAC):
+        return (f"--proxy-pac-url={proxy.removeprefix(PAC)}",)
+    if proxy:
+        return (f"--proxy-server={proxy}",)
+    return (
+        f"--proxy-server=socks5://127.0.0.1:{proxy_port}",
+        "--proxy-bypass-list=<-loopback>",
+        "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+    )
 
 
 class PageSession:
@@ -95,7 +112,7 @@ class PageSession:
     ) -> None:
         self._browser = browser
         self._options = options
-        self._flags = launch_flags(proxy_port, netlog)
+        self._flags = launch_flags(proxy_port, netlog, options.proxy)
         self._private = tuple(str(path) for path in (netlog,) if path)
         self._clock = clock
         self._log = log

@@ -33,6 +33,8 @@ class PageOptions:
         max_seconds: longest visit, artefacts included; then the browser is stopped.
         max_navigations: documents in the main frame; real sign-in chains stay under ten.
         user_agent: replaces the browser's own name where set.
+        proxy: empty for the guard; else the guard steps aside and the browser itself speaks to
+            ``system`` (its settings), ``pac+URL`` or the proxy at this address.
     """
 
     locale: str = "nl-NL"
@@ -44,6 +46,7 @@ class PageOptions:
     reduced_motion: bool = True
     headless: bool = True
     user_agent: str = ""
+    proxy: str = ""
     quiet_seconds: float = 0.5
     load_seconds: float = 30.0
     max_seconds: float = 240.0

@@ -283,6 +283,8 @@ class _Job:
                 )
             if contact is not None and contact.error == "name-not-resolved":
                 return Failure("ERR_NAME_NOT_RESOLVED", f"{contact.host} has no address")
+            if contact is not None and contact.error == "proxy-refused":
+                return Failure("PROXY_REFUSED", f"{contact.via} opens no way to {contact.host}")
             if contact is not None and contact.error == "connection-failed":
                 return Failure(
                     "ERR_CONNECTION_FAILED",

@@ -7,6 +7,7 @@ is accepted. Plain ``http`` is usual here and harmless, because the token itself
 
 from __future__ import annotations
 
+import os
 import queue
 import secrets
 import threading
@@ -24,6 +25,8 @@ from evidence_kit.core.errors import InputError, TimestampError
 from evidence_kit.core.events import EventLog, Silent
 from evidence_kit.core.findings import Status
 from evidence_kit.core.limits import MAX_TOKEN
+from evidence_kit.gather.http import ca_bundle
+from evidence_kit.gather.proxy import proxies_from
 from evidence_kit.gather.tsa_list import Tsa, find_tsa
 from evidence_kit.seal.anchors import TrustAnchors
 from evidence_kit.seal.timestamp import (
@@ -226,6 +229,9 @@ def _post(url: str, body: bytes, headers: Mapping[str, str]) -> bytes:
     try:
         with requests.Session() as session:
             session.auth = _no_auth
+            session.trust_env = False
+            session.verify = ca_bundle(os.environ)
+            session.proxies = _proxy_for(url)
             with session.post(
                 url,
                 data=body,
@@ -240,6 +246,14 @@ def _post(url: str, body: bytes, headers: Mapping[str, str]) -> bytes:
             f"{host} could not be reached: {type(error).__name__}",
             hint="check the address and the network, or name another authority",
         ) from error
+
+
+def _proxy_for(url: str) -> dict[str, str]:
+    """The same proxy as for everything else; requests itself reads the environment otherwise."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    proxy = proxies_from(os.environ).for_target(parts.hostname or "", port)
+    return {parts.scheme: proxy.url} if proxy is not None else {}
 
 
 def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:

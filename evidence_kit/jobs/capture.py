@@ -28,6 +28,7 @@ from evidence_kit.jobs.capture_types import (
     Asked,
     CaptureRequest,
     CaptureResult,
+    checked_browser_proxy,
     result_of,
     target_of,
 )
@@ -69,19 +70,20 @@ def capture(
     """
     request = replace(request, url=page_address(request.url))
     target = target_of(request.url)
+    options = replace(options or PageOptions(), proxy=checked_browser_proxy(request.browser_proxy))
     browser = find_browser(request.browser, environ)
     _make_output(request.output)
     started = clock()
     request = replace(request, output=request.output.absolute())
     work = WorkFolder.create(home, new_id(started, random(4)))
     try:
-        work.save("asked", Asked(request, started, browser, options or PageOptions()))
+        work.save("asked", Asked(request, started, browser, options))
         operator = operator_of(signer)
         tsa = TsaClient(clock, anchors=anchors)
         gathering = Gathering(
             request, work, tsa, progress=progress, clock=clock, random=random, environ=environ
         )
-        gathered = gathering.run(browser, target, options or PageOptions(), started)
+        gathered = gathering.run(browser, target, options, started)
         progress.step("writing the archives")
         record = deliver(work, gathered, request, operator, clock=clock, random=random)
         sealed = seal_capture(

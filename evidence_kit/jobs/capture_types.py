@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from evidence_kit.core.errors import ExitCode, InputError
 from evidence_kit.gather.chromium import BrowserFound
+from evidence_kit.gather.page_session import PAC, SYSTEM_PROXY
 from evidence_kit.gather.page_types import PageOptions
 from evidence_kit.jobs.bundle import Sealed, Stamp
 
@@ -31,6 +32,8 @@ class CaptureRequest:
         browser: path, empty to look for one.
         consent: ``leave`` or ``reject`` consent banners.
         scroll: scroll down, within bounds, so that what loads late is there.
+        browser_proxy: where only the browser can speak to the proxy (PAC, Kerberos): ``system``,
+            ``pac+URL`` or an address; the guard then steps aside. Empty for the guard.
         command: the command line, for the record.
     """
 
@@ -47,6 +50,7 @@ class CaptureRequest:
     browser: str = ""
     consent: str = "leave"
     scroll: bool = True
+    browser_proxy: str = ""
     command: tuple[str, ...] = ()
 
 
@@ -91,6 +95,33 @@ class CaptureResult:
             "missing": list(self.missing),
             "warnings": list(self.warnings),
         }
+
+
+def checked_browser_proxy(value: str) -> str:
+    """A proxy of the browser's own as it may be passed on and recorded.
+
+    Raises:
+        InputError: neither ``system`` nor an address, or one with a password in it.
+    """
+    address = value.removeprefix(PAC)
+    if not value or value == SYSTEM_PROXY:
+        return value
+    try:
+        parts = urlsplit(address)
+    except ValueError as error:
+        raise InputError(f"not the address of a proxy: {error}") from error
+    kinds = ("http", "https") if value.startswith(PAC) else ("http", "https", "socks5")
+    if parts.scheme not in kinds or not parts.hostname:
+        raise InputError(
+            "--browser-proxy is neither 'system' nor an address",
+            hint="as in system, http://proxy.example:3128 or pac+http://proxy.example/proxy.pac",
+        )
+    if "@" in parts.netloc:
+        raise InputError(
+            "the address of the proxy holds a user name or password",
+            hint="the browser takes none there; use 'system' and sign in to the proxy first",
+        )
+    return value
 
 
 def target_of(url: str) -> tuple[str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -13,11 +13,13 @@ from urllib.parse import urlsplit
 
 from evidence_kit.core.canonical_json import dumps, loads
 from evidence_kit.core.clock import Clock, iso
-from evidence_kit.core.exchange import Exchange
+from evidence_kit.core.exchange import Exchange, TlsSeen
 from evidence_kit.gather.egress import Guard
 from evidence_kit.gather.page_types import PageRecording
+from evidence_kit.gather.public_roots import ends_in_public_root
 from evidence_kit.jobs.record import TlsFile
 from evidence_kit.jobs.workfolder import WorkFolder
+from evidence_kit.seal.netlog import Recording
 from evidence_kit.seal.netlog_build import WebSocketFrames
 from evidence_kit.seal.redact import Redactor
 from evidence_kit.seal.redact_types import RedactedExchange
@@ -44,12 +46,19 @@ class Delivered:
     redactions: tuple[Mapping[str, Any], ...]
 
 
-def with_guard_addresses(exchanges: Iterable[Exchange], guard: Guard) -> list[Exchange]:
-    """The address that the guard connected to, where the browser only saw the guard itself."""
+def with_guard_addresses(
+    exchanges: Iterable[Exchange], guard: Guard, *, own_proxy: bool = False
+) -> list[Exchange]:
+    """The address that the guard connected to, where the browser only saw the guard itself.
+
+    With a proxy in between, the guard's or the browser's own, nobody here knows the origin's.
+    """
     found = []
     for exchange in exchanges:
         if exchange.local_port is not None:
-            address = guard.address_for(exchange.local_port, exchange.started)
+            address = (
+                None if own_proxy else guard.address_for(exchange.local_port, exchange.started)
+            )
             exchange = replace(
                 exchange,
                 remote_address=address,
@@ -132,7 +141,7 @@ class Converter:
         )
         warc.unlink()
         self._work.add("wacz", target, clock=self._clock)
-        return self._chains(exchanges)
+        return self._chains(exchanges, page.recording)
 
     def api(self, exchanges: Sequence[Exchange], started: datetime) -> None:
         """Write ``data/api/exchanges.warc``: our own requests and the answers."""
@@ -232,15 +241,12 @@ class Converter:
             contents=(contents[0], contents[1]),
         )
 
-    def _chains(self, exchanges: Sequence[Exchange]) -> tuple[TlsFile, ...]:
+    def _chains(self, exchanges: Sequence[Exchange], recording: Recording) -> tuple[TlsFile, ...]:
         """One PEM file for each host and chain, named after the host."""
         found: dict[tuple[str, tuple[bytes, ...]], TlsFile] = {}
         used: set[str] = set()
-        for exchange in exchanges:
-            tls = exchange.tls
-            parts = urlsplit(exchange.url)
-            host = parts.netloc.rpartition("@")[2]
-            if tls is None or not tls.chain or (host, tls.chain) in found:
+        for host, tls in _connections(exchanges, recording):
+            if not tls.chain or (host, tls.chain) in found:
                 continue
             label = re.sub(r"[^a-z0-9.]+", "_", host.lower()).strip("._")[:80] or "host"
             name = label
@@ -260,8 +266,33 @@ class Converter:
                 cipher=tls.cipher,
                 verdict=tls.verdict,
                 says="browser",
+                public_root=ends_in_public_root(tls.chain),
             )
         return tuple(found.values())
 
     def _keep(self, items: Iterable[Any]) -> None:
         self._items.extend(item.to_json() for item in items)
+
+
+def _connections(
+    exchanges: Sequence[Exchange], recording: Recording
+) -> Iterator[tuple[str, TlsSeen]]:
+    """Host and TLS of each exchange, then the chains of connections that were given up.
+
+    A certificate that the browser refuses leaves a chain, an error and no exchange.
+    """
+    hosts = set()
+    for exchange in exchanges:
+        host = urlsplit(exchange.url).netloc.rpartition("@")[2]
+        if exchange.tls is not None:
+            hosts.add(host.partition(":")[0] if host.endswith(":443") else host)
+            yield host, exchange.tls
+    errors = {
+        f"{parts.hostname}:{parts.port or 443}": item.error or ""
+        for item in recording.failed
+        if (parts := urlsplit(item.url)).scheme in ("https", "wss")
+    }
+    for place, chain in recording.chains.items():
+        host = place.removesuffix(":443")
+        if host not in hosts and place in errors:
+            yield host, TlsSeen(version="", cipher="", chain=chain, verdict=errors[place])

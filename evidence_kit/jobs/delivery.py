@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +29,9 @@ from evidence_kit.seal.redact import Redactor
 from evidence_kit.seal.signer import Signer
 
 RECORD = "capture.json"
+
+_USER_INFO = re.compile(r"(://)[^/@\s]*@")
+"""User name and password of an address; no option takes one, but somebody may have typed one."""
 
 MAX_OFFSET = 2.0
 """Seconds that a clock may be off without a word; a container's times have steps of two."""
@@ -107,9 +111,14 @@ def deliver(
             artefacts=work.artefacts(),
             tls=tls,
             api_exchanges=len(gathered.api),
+            proxy=gathered.proxy,
             redactions=converter.redactions,
             redaction_notes=[Note("redaction.remark", "", text) for text in redactor.notes],
-            warnings=[*_warnings(gathered.clock, gathered.start_token, request), *warnings],
+            warnings=[
+                *_warnings(gathered.clock, gathered.start_token, request),
+                *_private_authorities(tls),
+                *warnings,
+            ],
             missing=[*gathered.missing, *_unanswered(gathered.api)],
         )
     )
@@ -206,17 +215,34 @@ def _post(work: WorkFolder, converter: Converter, gathered: Gathered) -> None:
     converter.file("post", path)
 
 
+def _private_authorities(tls: tuple[TlsFile, ...]) -> list[Note]:
+    """Chains that end elsewhere than in a public root: said loudly, since much hangs on it."""
+    return [
+        Note(
+            "tls.private-ca",
+            item.host,
+            f"the certificate of {item.host} comes from a private authority, as of a proxy that "
+            "opens TLS: what was seen is that authority's word",
+        )
+        for item in tls
+        if not item.public_root
+    ]
+
+
 def _unanswered(api: tuple[Exchange, ...]) -> list[dict[str, str]]:
     """Own requests that got no answer at all, however often they were tried.
 
     An adapter that cannot reach its platform gives way to the next one; without this a network
-    that went away in the middle would leave a bundle that looks complete.
+    that went away in the middle would leave a bundle that looks complete. HEAD is only asked for
+    the time of day; what came of that stands with the clock.
     """
     answered = {(item.method, item.url) for item in api if item.response is not None}
     failed = {
         (item.method, item.url): item.error or "no answer"
         for item in api
-        if item.response is None and (item.method, item.url) not in answered
+        if item.response is None
+        and item.method != "HEAD"
+        and (item.method, item.url) not in answered
     }
     return [
         {"what": f"answer to {method} {url}", "why": error}
@@ -230,9 +256,10 @@ def _asked(request: CaptureRequest) -> dict[str, Any]:
         "url": request.url,
         "reason": request.reason,
         "case": request.case,
-        "command": [item.replace(home, "~") for item in request.command],
+        "command": [_USER_INFO.sub(r"\1", item.replace(home, "~")) for item in request.command],
         "options": {
             "allow_private": request.allow_private,
+            "browser_proxy": request.browser_proxy,
             "use_tsa": request.use_tsa,
             "tsas": " ".join(request.tsas),
             "second_tsa": request.second_tsa,

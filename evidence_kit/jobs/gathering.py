@@ -10,6 +10,7 @@ from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from evidence_kit.core.clock import Clock
 from evidence_kit.core.errors import NetworkError
@@ -24,6 +25,7 @@ from evidence_kit.gather.driver import Driver
 from evidence_kit.gather.egress import Contact, Guard, system_resolve
 from evidence_kit.gather.http import RecordingSession
 from evidence_kit.gather.page_types import PageOptions, PageRecording
+from evidence_kit.gather.proxy import Proxies, proxies_from
 from evidence_kit.gather.recorder import record_page
 from evidence_kit.gather.scroll import scroll_page
 from evidence_kit.gather.time_sources import (
@@ -62,6 +64,7 @@ class Gathered:
         exchanges: the browser's, with and without response, with the addresses of the guard.
         api: our own session's.
         stored: raw answers and media that the adapter wrote.
+        proxy: of the organisation's network, None for direct connections.
         missing: what a reader must not believe to be there, beside what the parts tell.
     """
 
@@ -76,6 +79,7 @@ class Gathered:
     content: ContentCheck
     clock: ClockCheck
     contacts: tuple[Contact, ...]
+    proxy: str | None = None
     missing: tuple[Mapping[str, str], ...] = field(default=())
 
     @property
@@ -135,7 +139,9 @@ class Gathering:
         request = self.request
         with CaptureLog(self.work.data / "capture.log", self.clock) as log, ExitStack() as stack:
             log.log("capture-started", url=request.url, id=self.work.id)
-            guard = stack.enter_context(Guard([target] if request.allow_private else [], log))
+            proxies = proxies_from(self.environ)
+            allowed = [target] if request.allow_private else []
+            guard = stack.enter_context(Guard(allowed, log, clock=self.clock, proxies=proxies))
             pool = stack.enter_context(ThreadPoolExecutor(2))
             token = pool.submit(self._start_token, log)
             driver = stack.enter_context(Driver())
@@ -146,6 +152,7 @@ class Gathering:
                     clock=self.clock,
                     environ=self.environ,
                     on_exchange=lambda item: self._journal("api-exchange", item),
+                    tunnel=guard.tunnel,
                 )
             )
             offset = pool.submit(self._clock_check, token, session)
@@ -183,7 +190,9 @@ class Gathering:
             log.log("content-checked", state=str(content.state), signals=list(content.signals))
             contacts = guard.contacts
             exchanges = with_guard_addresses(
-                (*page.recording.exchanges, *page.recording.failed), guard
+                (*page.recording.exchanges, *page.recording.failed),
+                guard,
+                own_proxy=bool(options.proxy),
             )
         gathered = Gathered(
             started=started,
@@ -197,6 +206,7 @@ class Gathering:
             content=content,
             clock=check,
             contacts=contacts,
+            proxy=_proxy_name(proxies, options),
             missing=tuple(missing),
         )
         self.work.save("gathered", gathered)
@@ -259,6 +269,16 @@ class Gathering:
         if self.moment is None:
             raise NetworkError("no authority gave a token")
         return self.moment
+
+
+def _proxy_name(proxies: Proxies, options: PageOptions) -> str | None:
+    """For the record: which proxies there were, and whether the browser went past the guard."""
+    names = [proxies.name] if proxies.name else []
+    if options.proxy:
+        parts = urlsplit(options.proxy)
+        shown = options.proxy.replace(f"{parts.netloc.rpartition('@')[0]}@", "")
+        names.append(f"browser: {shown} (past the guard)")
+    return ", ".join(names) or None
 
 
 def _refused(page: PageRecording[Any]) -> None:

@@ -71,7 +71,12 @@ class StartToken:
 
 @dataclass(frozen=True)
 class TlsFile:
-    """A certificate chain as the browser received it, stored as PEM."""
+    """A certificate chain as the browser received it, stored as PEM.
+
+    Attributes:
+        verdict: ``trusted``, or the browser's own error name.
+        public_root: whether the chain leads to a root that browsers ship.
+    """
 
     host: str
     file: str
@@ -79,6 +84,7 @@ class TlsFile:
     cipher: str
     verdict: str
     says: str
+    public_root: bool
 
 
 @dataclass(frozen=True)
@@ -107,6 +113,7 @@ class Parts:
     artefacts: Sequence[Artefact]
     tls: Sequence[TlsFile] = ()
     api_exchanges: int = 0
+    proxy: str | None = None
     redactions: Sequence[Mapping[str, Any]] = ()
     redaction_notes: Sequence[Note] = ()
     warnings: Sequence[Note] = ()
@@ -145,7 +152,7 @@ def build_record(parts: Parts) -> dict[str, Any]:
         "network": {
             "contacts": [_contact(item) for item in parts.contacts],
             "tls": [asdict(item) for item in parts.tls],
-            "proxy": None,
+            "proxy": parts.proxy,
         },
         "recording": _recording(parts),
         "artefacts": [asdict(item) for item in parts.artefacts],
@@ -265,7 +272,8 @@ def _contact(contact: Contact) -> dict[str, Any]:
         "port": contact.port,
         "addresses": list(contact.addresses),
         "address": contact.used,
-        "says": "guard",
+        "says": "proxy" if contact.via else "guard",
+        "via": contact.via,
         "refused": contact.refused or contact.error,
     }
 

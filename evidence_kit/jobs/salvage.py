@@ -126,6 +126,7 @@ def _read_log(path: Path, started: datetime) -> _Logged:
                     refused=line["refused"],
                     error=line["error"],
                     local_port=line["local_port"],
+                    via=line["via"],
                 )
             )
         elif line["event"] == "artefact":

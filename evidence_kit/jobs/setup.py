@@ -20,6 +20,7 @@ from evidence_kit.core.errors import BrowserError, EvidenceError
 from evidence_kit.core.events import Progress
 from evidence_kit.gather.chromium import BrowserFound, find_browser
 from evidence_kit.gather.install import FONTS, HINT, Attempt, ensure_driver, install_browser
+from evidence_kit.gather.proxy import proxies_from
 from evidence_kit.gather.self_test import SelfTest, self_test
 
 MIN_PYTHON = (3, 11)
@@ -242,17 +243,13 @@ def _identity(home: Path) -> Iterator[Check]:
 
 
 def _proxy(environment: Mapping[str, str]) -> Iterator[Check]:
-    names = ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
-    given = [name for name in names if environment.get(name)]
-    if given:
-        yield Check(
-            "proxy",
-            CheckState.WARN,
-            f"{given[0]} is set",
-            "captures connect directly; a network that only lets a proxy out is not supported yet",
-        )
-    else:
-        yield Check("proxy", CheckState.OK, "none is set")
+    try:
+        name = proxies_from(environment).name
+    except EvidenceError as error:
+        yield Check("proxy", CheckState.FAIL, error.message, error.hint)
+        return
+    found = f"{name}; addresses of sites are unknown then" if name else "none is set"
+    yield Check("proxy", CheckState.OK, found)
 
 
 def _reach(urls: tuple[str, ...]) -> Iterator[Check]:

@@ -158,6 +158,9 @@ class Builder:
             request.write_bytes(b"")
             notes.append("not-sent")
             response = None
+            refused = self.sockets.refused.get(hop.host)
+            if refused:
+                self.chains[hop.host + _port(hop.url, "")] = refused
         elif part is not None:
             self._used.add(id(part))
             socket = part.socket

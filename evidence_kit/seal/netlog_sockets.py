@@ -93,7 +93,8 @@ class Sockets:
     sockets: dict[int, Socket] = field(default_factory=dict)
     parts: dict[int, list[Part]] = field(default_factory=dict)
     verdicts: dict[bytes, str] = field(default_factory=dict)
-    _verifying: dict[int, tuple[bytes, ...]] = field(default_factory=dict)
+    refused: dict[str, tuple[bytes, ...]] = field(default_factory=dict)
+    _verifying: dict[int, tuple[str, tuple[bytes, ...]]] = field(default_factory=dict)
     _spools: int = 0
 
     def feed(self, name: str, source: int, phase: int, text: bytes) -> None:
@@ -123,13 +124,15 @@ class Sockets:
         """One event of a certificate verification: what the browser thought of a chain."""
         params = read_params(text)
         if phase == self.names.begin:
-            self._verifying[source] = parse_chain(params)
+            self._verifying[source] = str(params.get("host", "")), parse_chain(params)
             return
-        chain = self._verifying.pop(source, ())
+        host, chain = self._verifying.pop(source, ("", ()))
         if chain:
             code = params.get("net_error", 0)
             bad = isinstance(code, int) and code < 0
             self.verdicts[chain[0]] = self.names.error(code) if bad else "trusted"
+            if bad:  # no request will ever go over that connection
+                self.refused[host] = chain
 
     def next_part(self, part: Part) -> Part:
         """Begin a further exchange within the same period of use."""
