@@ -113,6 +113,24 @@ class TestEveryAdapter:
         assert result.state is State.UNKNOWN
         assert result.gaps
 
+    def test_too_many_questions_says_when_to_come_back(self, case: Case, tmp_path: Path) -> None:
+        def answer(path: str, accept: str) -> Played:
+            return case.answers.get(path.partition("?")[0], (429, "application/json", b"{}"))
+
+        with playing(answer) as base, recording(tmp_path / "wire") as session:
+            adapter = case.make(base)
+            target = adapter.recognise(case.url.format(base=base))
+            assert target is not None
+            page = Page(target.url, case.page.format(base=base).encode()) if case.page else None
+            try:
+                result = adapter.fetch(target, session, ApiFolder(tmp_path), Silent(), page)
+            except NotThisPlatformError:
+                return
+            asked = session.exchanges
+        assert result.state in (State.RATE_LIMITED, State.UNKNOWN)
+        if asked:
+            assert any("try again after 2026-11-23T11:00:00Z" in gap.detail for gap in result.gaps)
+
     def test_no_secret_leaves_by_the_result(self, case: Case, tmp_path: Path) -> None:
         with playing(lambda path, accept: (401, "application/json", b"{}")) as base:
             adapter = case.make(base)

@@ -189,12 +189,16 @@ class InstagramAdapter:
         graph = _Graph(self.name, self.token, f"{self.api}/{VERSION}", http, out, log)
         if not self.token:
             return graph.page_only(target.url)
-        accounts = graph.visit.also(
+        accounts = graph.visit.main(
             "accounts",
             graph.address("me/accounts", fields="id,name,instagram_business_account"),
             graph.bearer,
         )
-        for item in accounts.listed("/data") if accounts is not None else ():
+        if isinstance(accounts, PlatformResult):
+            return accounts
+        if not accounts.usable:
+            return graph.visit.result(graph.refused(accounts))
+        for item in accounts.listed("/data"):
             account = text_at(item, "/instagram_business_account/id")
             ident = graph.find(f"{account}/media", target.ident) if account.isdecimal() else ""
             if ident:
@@ -247,6 +251,7 @@ class _Graph:
     ) -> None:
         self.bearer = {"Authorization": f"Bearer {token}"} if token else {}
         self._root = root
+        self._failed = False
         self.visit = Visit(
             name,
             http,
@@ -264,7 +269,9 @@ class _Graph:
         return self.visit.result(State.UNKNOWN)
 
     def not_mine(self, url: str) -> PlatformResult:
-        """The token's account has no such post."""
+        """The token's account has no such post, as far as it could be asked."""
+        if self._failed:
+            return self.visit.result(State.UNKNOWN)
         detail = "not among the newest posts of the token's account; the page is what there is"
         self.visit.gap("post.not-own", url, detail)
         return self.visit.result(State.UNKNOWN)
@@ -280,6 +287,7 @@ class _Graph:
             asked = {"fields": fields, "limit": "100", **({"after": after} if after else {})}
             raw = self.visit.also(what, self.address(path, **asked), self.bearer)
             if raw is None:
+                self._failed = True
                 return
             yield raw
             after = text_at(raw.value, "/paging/cursors/after")
@@ -311,7 +319,7 @@ class _Graph:
         if isinstance(raw, PlatformResult):
             return raw
         if not raw.usable or raw.get("/id") != ident:
-            return visit.result(self._refused(raw))
+            return visit.result(self.refused(raw))
         posts = [Post("post", read_fields(raw, "", table))]
         for part in self.pages(below, f"{ident}/{below}", below_fields):
             posts += [
@@ -336,8 +344,8 @@ class _Graph:
             media=visit.media(wanted, raw.path),
         )
 
-    def _refused(self, raw: Raw) -> State:
-        """Errors of the Graph API: the code, as far as it tells something apart."""
+    def refused(self, raw: Raw) -> State:
+        """What an error of the Graph API means, as far as its code tells something apart."""
         code = raw.get("/error/code")
         said = text_at(raw.value, "/error/message")[:200]
         if code == 190:

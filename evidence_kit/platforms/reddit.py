@@ -156,7 +156,8 @@ class RedditAdapter:
                 body=b"grant_type=client_credentials",
             )
         except (NetworkError, InputError) as error:
-            visit.gap("token.not-fetched", address, error.message)
+            detail = f"{error.message}: {error.hint}" if error.hint else error.message
+            visit.gap("token.not-fetched", address, detail)
             return None
         token = text_at(parse_answer(answer), "/access_token")
         # What goes into a header must not end it.
