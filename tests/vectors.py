@@ -546,7 +546,7 @@ VECTORS: dict[str, Vector] = {
     "supplied.not-captured": _supplied(),
     "supplied.malformed": _supplied(edit=lambda record: record.pop("supplier")),
     "supplied.dkim-ok": _supplied(),
-    "supplied.dkim-fails": _supplied(mail=lambda mail: mail.replace(b"plein", b"markt")),
+    "supplied.dkim-fails": _supplied(mail=lambda mail: mail.replace(b"ingang", b"uitgang")),
     "supplied.dkim-not-checked": _supplied(
         edit=lambda record: [one.update(key=None) for one in record["dkim"]]
     ),

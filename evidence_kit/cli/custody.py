@@ -124,10 +124,12 @@ def destroy_(
     """
     from evidence_kit.core.errors import InputError
     from evidence_kit.jobs.custody import destroy
+    from evidence_kit.jobs.dossier import refuse_if_held
     from evidence_kit.seal.custody import EventDetails
 
     if not reason.strip():
         raise InputError("no reason for the destruction", hint="say why with --reason")
+    refuse_if_held(bundle)
     details: EventDetails = EventDetails(reason, recipient, service_number, pv_number, medium)
     if not yes:
         if as_json:

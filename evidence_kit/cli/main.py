@@ -29,6 +29,7 @@ COMMANDS = {
     "extract": "Take files out of a bundle after checking it.",
     "timestamp": "Add a time stamp to a sealed bundle; no key needed.",
     "renew": "Renew a bundle's time stamp before it runs out; no key needed.",
+    "dossier": "Keep together what belongs to one case: bundles, facts, terms.",
     "custody": "Record who had a bundle, and show that chain.",
     "config": "Show the settings and where each one comes from.",
     "completion": "Print the script that completes commands in your shell.",
