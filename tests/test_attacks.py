@@ -18,7 +18,8 @@ from evidence_kit.core.terminal_text import harmless_json
 from tests.attacks import ATTACKS, NO_FAULT, absurd, judged
 from tests.bundles import STATUS, example, post
 
-DOCS = Path(__file__).parent.parent / "docs" / "attacks.md"
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs" / "attacks.md"
 
 SECONDS = 20
 """Processor time of one verification of a small hostile file; ordinary ones take half a second."""
@@ -42,10 +43,24 @@ def test_the_document_lists_every_attack_and_every_code_that_fails() -> None:
     rows = dict(re.findall(r"^\| ([^|]+?) \| `([a-z.-]+)` \|", text, re.MULTILINE))
     assert {name: code for name, (_, code) in ATTACKS.items()}.items() <= rows.items()
     assert set(rows.values()) <= RULES.keys()
-    for line in text.splitlines():
-        for test in re.findall(r"`(tests/[a-z_]+\.py)(?:::(test_\w+))?`", line):
-            source = (DOCS.parent.parent / test[0]).read_text("utf-8")
-            assert not test[1] or f"def {test[1]}(" in source, test
+
+
+@pytest.mark.parametrize("document", ["attacks.md", "threat-model.md"])
+def test_each_test_that_a_document_names_exists(document: str) -> None:
+    text = (ROOT / "docs" / document).read_text("utf-8")
+    named = re.findall(r"`(tests/[a-z_]+\.py)(?:::(test_\w+))?`", text)
+    assert len(named) > 10
+    for path, test in named:
+        source = (ROOT / path).read_text("utf-8")
+        assert not test or f"def {test}(" in source, test
+
+
+def test_every_guarantee_names_a_test() -> None:
+    text = (ROOT / "docs" / "threat-model.md").read_text("utf-8")
+    table = text.split("## Guarantees")[1].split("##")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 10
+    assert all("::test_" in row for row in rows)
 
 
 BOUNDED = """

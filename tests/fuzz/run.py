@@ -41,26 +41,20 @@ def main() -> int:
             "-timeout=10",
             f"-artifact_prefix={found}/",
         ]
-        code = f"from tests.fuzz.run import fuzz; fuzz({name!r})"
-        command = [sys.executable, "-c", code, *limits, str(found), str(CORPUS / name)]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.fuzz.one",
+            name,
+            *limits,
+            str(found),
+            str(CORPUS / name),
+        ]
         sys.stderr.write(f"== {name}\n")
         if subprocess.run(command, timeout=seconds * 4 + 120).returncode != 0:
             failed.append(name)
     sys.stderr.write("nothing found\n" if not failed else f"found: {', '.join(failed)}\n")
     return 1 if failed else 0
-
-
-def fuzz(name: str) -> None:
-    """Run one target in this process; does not return."""
-    import atheris
-
-    for module in [one for one in sys.modules if one.startswith("evidence_kit.")]:
-        del sys.modules[module]
-    with atheris.instrument_imports(include=["evidence_kit"]):
-        sys.modules.pop("tests.fuzz.targets", None)
-        from tests.fuzz import targets
-    atheris.Setup(sys.argv, targets.TARGETS[name])
-    atheris.Fuzz()
 
 
 if __name__ == "__main__":
