@@ -24,7 +24,7 @@ from evidence_kit.jobs.verify import verify_many
 from evidence_kit.jobs.verify_stamps import renewal_list
 from evidence_kit.seal import cms, der
 from evidence_kit.seal.anchors import TrustAnchors
-from evidence_kit.seal.cades import signature_value
+from evidence_kit.seal.cades import attach_revocation_lists, signature_value
 from evidence_kit.seal.signer import KeySigner
 from evidence_kit.seal.x509 import load
 from tests import pki
@@ -331,18 +331,20 @@ def _with_stray(data: bytes) -> bytes:
     return cms.rebuild(data, certificates=[*held, pki.certificate("Stray", pki.key_of(number=7))])
 
 
-def _revoked(when: timedelta) -> Vector:
-    """A signer of an authority whose revocation list, in the signature, names the certificate."""
+def _revoked(when: timedelta, *, others: bool = False) -> Vector:
+    """A signer of an authority whose revocation lists, in the signature, name the certificate.
+
+    With ``others`` they name certificates of others only.
+    """
     chain = pki.chain()
-    serial = load(chain.signer.certificate).serial
-    crl = pki.revocation_list(chain.intermediate_issuer, serial, WHEN + when)
+    serial = 4711 if others else load(chain.signer.certificate).serial
+    lists = [
+        pki.revocation_list(chain.intermediate_issuer, serial, WHEN + when),
+        pki.revocation_list(chain.root_issuer, 4712, WHEN + when),
+    ]
 
     def change(p7s: bytes) -> bytes:
-        info = der.parse(p7s).children
-        body = [node.raw for node in info[1].children[0].children]
-        body.insert(4, der.encode(0xA1, crl))
-        inner = der.encode(0xA0, der.encode(der.SEQUENCE, b"".join(body)))
-        return pki.stamped(der.encode(der.SEQUENCE, info[0].raw + inner))
+        return pki.stamped(attach_revocation_lists(p7s, lists))
 
     edits = _attributes(stamp=None, sign_with=chain.signer, edit_signature=change)
     return of_case(edits, anchors=pki.trusting(chain.root), now=WHEN + timedelta(days=3))
@@ -427,6 +429,7 @@ VECTORS: dict[str, Vector] = {
     ),
     "signer.wrong-usage": of_case(_attributes(sign_with=make_signer(usages=("key_agreement",)))),
     "signer.revoked": _revoked(timedelta(days=-2)),
+    "signer.not-revoked": _revoked(timedelta(days=-2), others=True),
     "signer.revoked-since": _revoked(timedelta(days=2)),
     "signer.path-invalid": _broken_path(),
     # Time

@@ -117,7 +117,13 @@ RULES: Mapping[str, Rule] = {
         "signer.not-yet-valid",
         "signer.wrong-usage",
     ),
-    **_rules(Section.SIGNER, Status.INFO, "signer.expired-since", "signer.revoked-since"),
+    **_rules(
+        Section.SIGNER,
+        Status.INFO,
+        "signer.expired-since",
+        "signer.revoked-since",
+        "signer.not-revoked",
+    ),
     **_rules(Section.TRUST, Status.PASSED, "signer.trusted"),
     **_rules(
         Section.TRUST,

@@ -96,6 +96,8 @@ def state_of(code: str) -> State | None:
         return None
     if code in _EXACT:
         return _EXACT[code]
+    if code == "signer.not-revoked":
+        return None
     if code.endswith("revoked") or "revoked-" in code:
         return State.CERTIFICATE_REVOKED
     if "expired" in code:

@@ -22,7 +22,7 @@ from evidence_kit.jobs.convert import Converter
 from evidence_kit.jobs.gathering import Gathered
 from evidence_kit.jobs.operator import Operator
 from evidence_kit.jobs.record import Note, Parts, StartToken, TlsFile, build_record
-from evidence_kit.jobs.stamping import authorities, stamper
+from evidence_kit.jobs.stamping import authorities, revoker, stamper
 from evidence_kit.jobs.workfolder import FAILED, NOT_APPLICABLE, WorkFolder
 from evidence_kit.platforms.base import post_document
 from evidence_kit.seal.redact import Redactor
@@ -177,6 +177,7 @@ def seal_capture(
         clock=clock,
         stamper=stamper(tsa, names, clock) if request.use_tsa else None,
         second=stamper(tsa, second, clock) if second else None,
+        revoker=revoker(clock),
         progress=progress,
     )
 

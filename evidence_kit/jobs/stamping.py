@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 from evidence_kit.core.clock import Clock, iso
 from evidence_kit.core.receipt import Contact
+from evidence_kit.gather.revocation import fetch_revocation_lists
 from evidence_kit.gather.tsa_client import TsaClient
 from evidence_kit.gather.tsa_list import known_tsas
-from evidence_kit.jobs.bundle import Stamp, Stamper
+from evidence_kit.jobs.bundle import Revocation, Revoker, Stamp, Stamper
+from evidence_kit.seal.signer import Signer
 
 
 def authorities(names: Sequence[str]) -> tuple[str, ...]:
@@ -41,3 +43,15 @@ def stamper(client: TsaClient, names: Sequence[str], clock: Clock) -> Stamper:
         )
 
     return stamp
+
+
+def revoker(clock: Clock) -> Revoker:
+    """Ask the addresses in the signer's own certificates; none where it is self-signed."""
+
+    def ask(signer: Signer) -> Revocation:
+        chain = (signer.certificate, *signer.chain)
+        found = fetch_revocation_lists(chain, clock=clock)
+        contacts = (Contact(item.time, item.url, item.result) for item in found.asked)
+        return Revocation(found.lists, tuple(contacts))
+
+    return ask

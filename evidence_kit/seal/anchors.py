@@ -180,3 +180,30 @@ def revoked_by(
             if entry is not None:
                 return one, entry.revocation_date_utc
     return None
+
+
+def covered_since(chain: Sequence[Certificate], lists: Sequence[RevocationList]) -> datetime | None:
+    """The moment for which lists say of every certificate of ``chain`` that it stands.
+
+    A list with a critical extension may be partial (delta, one distribution point only) and says
+    nothing about what it does not name (RFC 5280 section 5.2).
+
+    Returns:
+        The oldest issue of the lists that are needed; None where one is missing, or where the
+        chain is a self-signed certificate alone, which no list can speak of.
+    """
+    moments = []
+    for one in chain:
+        issuers = [parent for parent in chain if x509.issued_by(one, parent)]
+        if one in issuers:
+            continue
+        issued = [
+            crl.parsed.last_update_utc
+            for crl in lists
+            if any(made_by(crl, parent) for parent in issuers)
+            and not any(extension.critical for extension in crl.parsed.extensions)
+        ]
+        if not issued:
+            return None
+        moments.append(max(issued))
+    return min(moments, default=None)

@@ -6,6 +6,7 @@ Checking is in :mod:`evidence_kit.seal.cades_check`; its entry point is named he
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SIGNED_ATTRIBUTES",
     "SignatureReport",
+    "attach_revocation_lists",
     "attach_timestamp",
     "check_signature",
     "sign",
@@ -150,3 +152,18 @@ def attach_timestamp(p7s: bytes, token: bytes) -> bytes:
         der.SEQUENCE, der.encode_oid(cms.TIMESTAMP_TOKEN) + der.encode(der.SET, token)
     )
     return cms.rebuild(p7s, unsigned=[attribute])
+
+
+def attach_revocation_lists(p7s: bytes, lists: Sequence[bytes]) -> bytes:
+    """The signature with its authorities' revocation lists: with a stamp, level B-LT (clause 6.3).
+
+    Each list is signed by its issuer, so the signer's signature need not cover it.
+
+    Args:
+        p7s: a signature.
+        lists: DER of each, none twice.
+
+    Raises:
+        ValueError: malformed.
+    """
+    return cms.rebuild(p7s, crls=lists) if lists else p7s

@@ -266,6 +266,10 @@ def _signer(
         since = {**params, "since": iso(revoked[1])}
         before = stamped is None or revoked[1] <= stamped
         yield Finding("signer.revoked" if before else "signer.revoked-since", "", since)
+    else:
+        covered = trust.covered_since(chain, parts.lists)
+        if covered is not None:
+            yield Finding("signer.not-revoked", "", {**params, "as_of": iso(covered)})
     yield _trust(leaf, chain[1:], anchors, moment, params)
 
 

@@ -327,7 +327,7 @@ def rebuild(
     *,
     certificates: Iterable[bytes] | None = None,
     unsigned: Iterable[bytes] | None = None,
-    drop_crls: bool = False,
+    crls: Iterable[bytes] | None = None,
 ) -> bytes:
     """The same message with other unsigned parts, as DER; every signed byte stays as it is.
 
@@ -335,7 +335,7 @@ def rebuild(
         data: a ContentInfo in DER but for the order of its sets.
         certificates: the certificates to hold instead; None keeps them.
         unsigned: whole unsigned attributes to hold instead; None keeps them.
-        drop_crls: leave revocation lists out.
+        crls: the revocation lists to hold instead; None keeps them.
 
     Raises:
         DerError, StructureError: not such a message.
@@ -360,11 +360,11 @@ def rebuild(
     tail = der.encode_set(_UNSIGNED_ATTRIBUTES, attributes) if attributes else b""
     signer_info = der.encode(der.SEQUENCE, b"".join(node.raw for node in kept) + tail)
     held = parts.get(_CERTIFICATES, []) if certificates is None else list(certificates)
-    crls = [] if drop_crls else parts.get(_CRLS, [])
+    lists = parts.get(_CRLS, []) if crls is None else list(crls)
     content = (
         head
         + (der.encode_set(_CERTIFICATES, held) if held else b"")
-        + (der.encode_set(_CRLS, crls) if crls else b"")
+        + (der.encode_set(_CRLS, lists) if lists else b"")
         + der.encode_set(der.SET, [signer_info])
     )
     signed_data = der.encode(_EXPLICIT, der.encode(der.SEQUENCE, content))

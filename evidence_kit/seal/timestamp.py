@@ -276,7 +276,7 @@ def normalise_token(token: bytes, *, roots: Sequence[bytes] = ()) -> bytes:
         TimestampError: not a token.
     """
     try:
-        plain = cms.rebuild(der.to_der(token, max_bytes=MAX_TOKEN), unsigned=(), drop_crls=True)
+        plain = cms.rebuild(der.to_der(token, max_bytes=MAX_TOKEN), unsigned=(), crls=())
         leaf, others = cms_checks.signer_certificate(cms.read(plain, max_bytes=MAX_TOKEN))
         tops = [one for one in (x509.load(root) for root in roots) if one.self_issued]
         kept = _held(leaf, [*others, *(top for top in tops if top not in others)])

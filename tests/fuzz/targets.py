@@ -139,7 +139,7 @@ def netlog(data: bytes) -> None:
 
 
 def text(data: bytes) -> None:
-    shown = data.decode("utf-8", "surrogatepass" if data[:1] == b"\xed" else "replace")
+    shown = data.decode("utf-8", "surrogateescape")
     if any(ord(char) < 32 and char != "\t" for char in harmless(shown)):
         raise AssertionError("a control character is left")
     harmless_json(shown)
