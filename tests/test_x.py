@@ -11,6 +11,7 @@ import pytest
 
 from evidence_kit.platforms.base import PlatformResult, State
 from evidence_kit.platforms.x import MAX_THREAD, XAdapter
+from evidence_kit.platforms.x_read import embed_token
 from tests.platform_tools import Played, codes, js, playing, routed, values, visited
 
 URL = "https://x.com/jan/status/1154"
@@ -257,3 +258,22 @@ def test_another_post_than_asked_for_is_no_answer(tmp_path: Path) -> None:
     assert result.state is State.ERROR
     result, _ = play(tmp_path / "b", {LOOKUP: lookup("tweet", "", id="9")})
     assert (result.state, "post.other-id" in codes(result)) == (State.ERROR, True)
+
+
+def test_parameter_of_embeds_is_as_browsers_make_it() -> None:
+    assert embed_token("1697322795510759929") == "444aooo9l2p"
+    assert embed_token("0") == "0"
+    assert all(embed_token(str(10**n + 7)).isalnum() for n in range(20))
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        (js({}, 403), State.UNKNOWN),
+        (js({}, 404), State.NOT_THERE),
+        ({}, State.ERROR),
+    ],
+)
+def test_refusals_without_a_token(answer: Any, state: State, tmp_path: Path) -> None:
+    result, _ = play(tmp_path, {SYNDICATION: answer}, token=None)
+    assert (result.state, result.posts) == (state, ())

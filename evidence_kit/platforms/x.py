@@ -27,6 +27,7 @@ from evidence_kit.platforms.visit import Visit, Wanted, host_in
 from evidence_kit.platforms.x_read import (
     SYNDICATION_FIELDS,
     edit_ids,
+    embed_token,
     media_urls,
     read_all,
     read_post,
@@ -224,8 +225,8 @@ class XAdapter:
         address = f"https://x.com/{target.author or 'i'}/status/{target.ident}"
         query = urlencode({"url": address, "omit_script": "1", "dnt": "1"})
         visit.also("oembed", f"{self.oembed}/oembed?{query}")
-        # The endpoint wants a token parameter and does not look at it; it is no secret.
-        query = urlencode({"id": target.ident, "lang": "en", "token": "0"})
+        token = embed_token(target.ident)
+        query = urlencode({"id": target.ident, "lang": "en", "token": token})
         raw = visit.main("syndication", f"{self.syndication}/tweet-result?{query}")
         if isinstance(raw, PlatformResult):
             return raw
@@ -239,6 +240,12 @@ class XAdapter:
             if raw.status == 200:
                 visit.unreadable("syndication", raw)
                 return visit.result(State.ERROR)
+            if raw.status in (401, 403):
+                detail = (
+                    f"HTTP {raw.status}: the endpoint refuses us, which says nothing of the post"
+                )
+                visit.gap("syndication.refused", raw.path, detail)
+                return visit.result(State.UNKNOWN)
             return visit.result(visit.absent("syndication", raw))
         if at(raw.value, "/note_tweet") is not None:
             visit.gap("text.shortened", raw.path, "a long post, of which this is the beginning")

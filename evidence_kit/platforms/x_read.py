@@ -6,6 +6,7 @@ kinds are read. Source: X API v2 reference (data dictionary), with the syndicati
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,7 +42,36 @@ SYNDICATION_FIELDS: dict[str, str | tuple[str, ...]] = {
     "likes": "favorite_count",
     "media": "mediaDetails",
 }
+MAX_TOKEN_DIGITS = 24
+"""Digits; a double has no more than 53 bits, which is eleven of them and those before the point."""
 _ROLES = {"replied_to": "ancestor", "quoted": "quoted", "retweeted": "quoted", "reposted": "quoted"}
+
+
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def embed_token(ident: str) -> str:
+    """The parameter that X's own embeds send to the syndication endpoint; it is no secret.
+
+    A number made from the post's, written to the base 36 as browsers write it (the shortest digits
+    that name the same double), without its zeros and its point. Without it answers can be empty.
+    """
+    value = float(ident) / 1e15 * math.pi
+    whole, fraction = int(value), value - int(value)
+    near = (math.nextafter(value, math.inf) - value) / 2
+    digits = ""
+    while whole:
+        whole, rest = divmod(whole, 36)
+        digits = _DIGITS[rest] + digits
+    while fraction >= near and len(digits) < MAX_TOKEN_DIGITS:
+        fraction, near = fraction * 36, near * 36
+        digit = int(fraction)
+        fraction -= digit
+        if fraction > 0.5 and fraction + near > 1:
+            digits += _DIGITS[min(digit + 1, 35)]
+            break
+        digits += _DIGITS[digit]
+    return digits.replace("0", "") or "0"
 
 
 def included_posts(raw: Raw) -> str:
