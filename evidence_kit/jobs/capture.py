@@ -81,7 +81,14 @@ def capture(
         operator = operator_of(signer)
         tsa = TsaClient(clock, anchors=anchors)
         gathering = Gathering(
-            request, work, tsa, progress=progress, clock=clock, random=random, environ=environ
+            request,
+            work,
+            tsa,
+            cache=home / "cache",
+            progress=progress,
+            clock=clock,
+            random=random,
+            environ=environ,
         )
         gathered = gathering.run(browser, target, options, started)
         progress.step("writing the archives")

@@ -27,6 +27,7 @@ from evidence_kit.gather.http import RecordingSession
 from evidence_kit.gather.page_types import PageOptions, PageRecording
 from evidence_kit.gather.proxy import Proxies, proxies_from
 from evidence_kit.gather.recorder import record_page
+from evidence_kit.gather.recorder_check import check_recorder
 from evidence_kit.gather.scroll import scroll_page
 from evidence_kit.gather.time_sources import (
     ClockCheck,
@@ -100,6 +101,7 @@ class Gathering:
         request: what is asked.
         work: gets every file, and the journal of what is done.
         tsa: one client for the whole capture, since it keeps each authority's pace.
+        cache: folder where the outcome of the recorder's self-test is kept.
     """
 
     def __init__(
@@ -108,6 +110,7 @@ class Gathering:
         work: WorkFolder,
         tsa: TsaClient,
         *,
+        cache: Path,
         progress: Progress,
         clock: Clock,
         random: Callable[[int], bytes],
@@ -116,6 +119,7 @@ class Gathering:
         self.request = request
         self.work = work
         self.tsa = tsa
+        self.cache = cache
         self.progress = progress
         self.clock = clock
         self.random = random
@@ -158,6 +162,8 @@ class Gathering:
             offset = pool.submit(self._clock_check, token, session)
             start_token = token.result()  # before the page: the record is made after that moment
             self.work.save("start-token", start_token)
+            # After the token was asked for and the clock check begun: both wait for the network.
+            recorder = check_recorder(browser, self.cache, log, driver)
             page = record_page(
                 request.url,
                 browser=browser,
@@ -172,6 +178,7 @@ class Gathering:
                 driver=driver,
                 clock=self.clock,
                 keep=self.work.unfinished,
+                method=recorder.method,
             )
             _refused(page)
             self.work.save("page", page)
