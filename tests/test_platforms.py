@@ -74,7 +74,13 @@ class TestRecognition:
 
 @pytest.mark.parametrize("case", CASES, ids=LABELS)
 class TestEveryAdapter:
-    @pytest.mark.parametrize(("name", "played"), HOSTILE, ids=[name for name, _ in HOSTILE])
+    @pytest.mark.parametrize(
+        ("name", "played"),
+        [
+            pytest.param(name, played, id=name, marks=[pytest.mark.slow] if name == "large" else [])
+            for name, played in HOSTILE
+        ],
+    )
     def test_hostile_answers_end_in_a_result(
         self, case: Case, name: str, played: Played, tmp_path: Path
     ) -> None:
