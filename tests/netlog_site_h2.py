@@ -39,22 +39,28 @@ def literal(fields: list[tuple[str, str]]) -> bytes:
 
 
 def serve_http2(
-    replies: list[tuple[list[tuple[str, str]], bytes, bool]], seen: list[Http2Seen]
+    replies: list[tuple[list[tuple[str, str]], bytes, bool | None]], seen: list[Http2Seen]
 ) -> Callable[[Site, socket.socket, int], None]:
     """A serve function for ``run_site``.
 
-    ``replies`` holds header fields, body, and whether the stream ends as it should. DATA frames
-    are padded, small, and two of them come in pieces, so that the reader has to cut them.
+    ``replies`` holds header fields, body, and whether the stream ends as it should (None: it never
+    ends). A second ``:status`` begins another head, so that interim answers can come first. DATA
+    frames are padded, small, and two of them come in pieces, so that the reader has to cut them.
     """
 
     def answer(stream: socket.socket, number: int, body: bytes) -> None:
         fields, data, ends = replies[min(len(seen), len(replies) - 1)]
-        seen.append(Http2Seen(fields, body, bytearray(data), ends))
-        out = frame(HEADERS, 4, number, literal(fields))
+        seen.append(Http2Seen(fields, body, bytearray(data), bool(ends)))
+        starts = [place for place, (name, _) in enumerate(fields) if name == ":status"]
+        out = b""
+        for start, end in zip(starts, [*starts[1:], len(fields)], strict=True):
+            out += frame(HEADERS, 4, number, literal(fields[start:end]))
         for start in range(0, len(data), 1000):
             part = data[start : start + 1000]
             out += frame(DATA, 8, number, bytes([7]) + part + b"\0" * 7)
-        out += frame(DATA, 1, number, b"") if ends else frame(RST_STREAM, 0, number, b"\0\0\0\2")
+        if ends is not None:
+            reset = frame(RST_STREAM, 0, number, b"\0\0\0\2")
+            out += frame(DATA, 1, number, b"") if ends else reset
         middle = len(out) // 2
         stream.sendall(out[:middle])
         stream.sendall(out[middle:])

@@ -118,7 +118,7 @@ def test_http2_data_is_exact_and_headers_are_those_of_the_server(tmp_path: Path)
         ("set-cookie", "a=1"),
         ("set-cookie", "b=2"),
     ]
-    replies = [
+    replies: list[tuple[list[tuple[str, str]], bytes, bool | None]] = [
         (fields, page, True),
         (fields, b"q" * 5000, True),
         (fields, b"post", True),
