@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from evidence_kit.gather.content_check import ContentFacts, ContentState, judge
@@ -103,3 +107,47 @@ def test_an_empty_page() -> None:
 def test_what_was_not_seen_is_unknown() -> None:
     assert judge(facts("", images=None)).state is ContentState.UNKNOWN
     assert judge(facts(THREAT, status=None)).state is ContentState.UNKNOWN
+
+
+PAGES = tomllib.loads((Path(__file__).parent / "data/page_texts.toml").read_text("utf-8"))["page"]
+MISSED = {"Nieuwssite", "Access to this page has been denied."}
+"""Known to be named otherwise; docs/content-check.md tells how often, before and after tuning."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[f"{p['expect']}-{p['title'][:20]}" for p in PAGES])
+def test_realistic_pages(page: dict[str, Any]) -> None:
+    found = judge(
+        facts(
+            page["text"].strip(),
+            title=page["title"],
+            final_url=page.get("final", URL),
+            status=page.get("status", 200),
+            images=page.get("images", 1),
+            password_fields=page.get("password_fields", 0),
+        )
+    )
+    assert found.there == (page["expect"] == "present")
+    assert (str(found.state) == page["expect"]) is (page["title"] not in MISSED), found
+
+
+def test_enough_pages_of_every_kind_are_tried() -> None:
+    assert len(PAGES) >= 40
+    named = {page["expect"] for page in PAGES}
+    assert named >= {str(state) for state in ContentState} - {"network-error", "unknown"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Just a moment and I will be at your door.",
+        "Access denied? I break your windows.",
+        "Toegang geweigerd, dacht je? Ik kom toch.",
+        "Too many requests, you say. I say: answer me or else.",
+        "Je bent geblokkeerd",
+        "Withheld in your file: everything you did to my mother.",
+    ],
+)
+def test_words_of_a_block_in_a_post_that_the_platform_confirms(text: str) -> None:
+    assert judge(facts(text, known_text=text)).state is ContentState.PRESENT
+    if len(text.split()) > 4:
+        assert judge(facts(text)).state is ContentState.PRESENT
