@@ -235,6 +235,10 @@ class Redactor:
             moves, ranges = mapped(marks, body_segments(path, message))
             shift = len(head) - message.body
             places += [(mark, start + shift, end + shift) for mark, start, end in ranges]
+        for mark in self._behind(path, message, record):
+            moves.append((mark.start, fill(mark)))
+            shift = len(head) - message.body
+            places.append((mark, mark.start + shift, mark.end + shift))
         if not places:
             return path, Content.EXACT, []
         target = fresh_path(path, folder)
@@ -264,6 +268,16 @@ class Redactor:
             named = [self._mark(item) for item in named_in_body(path, message, response=False)]
             marks = union([*named, *marks])
         return marks
+
+    def _behind(self, path: Path, message: Message, record: str) -> list[Mark]:
+        """Secrets in bytes behind the end of the message, at their places in the file."""
+        if not message.surplus:
+            return []
+        start = message.size - message.surplus
+        with path.open("rb") as stream:
+            stream.seek(start)
+            marks = self._scan(read_on(stream), record)
+        return [replace(mark, start=mark.start + start, end=mark.end + start) for mark in marks]
 
     def _coded(self, path: Path, message: Message, record: str, side: str) -> list[Mark]:
         """Secrets within a coded body, at their places in the decoded one."""
