@@ -7,10 +7,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 RUN_LOCK := requirements.lock
 DEV_LOCK := requirements-dev.lock
 
-.PHONY: help demo test check lint format lock bench fuzz clean
+.PHONY: help demo example test check lint format lock bench fuzz clean
 
 help:
 	@echo "make demo     install into $(VENV), find or install a browser, show everything once"
+	@echo "make example  build the example dossier in examples/dossier"
 	@echo "make test     everything: lint, types, all tests with real browsers and outside tools"
 	@echo "make check    the quick part (under two minutes)"
 	@echo "make bench    measure; docs/performance.md explains the figures"
@@ -22,6 +23,10 @@ help:
 demo: $(VENV)/.run
 	$(BIN)/evidence-kit setup
 	$(BIN)/evidence-kit demo
+
+example: $(VENV)/.run
+	$(BIN)/evidence-kit setup
+	$(BIN)/python examples/build.py
 
 test: $(VENV)/.dev
 	$(BIN)/evidence-kit setup

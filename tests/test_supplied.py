@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from evidence_kit.core.canonical_json import loads
 from evidence_kit.core.errors import InputError, NetworkError, UnreadableFileError
 from evidence_kit.core.findings import Section, Status
+from evidence_kit.demo.mail import signed_mail as demo_mail
 from evidence_kit.jobs.show import show
-from evidence_kit.jobs.supplied import Supply, import_supplied
+from evidence_kit.jobs.supplied import Supply, import_supplied, read_keys
 from evidence_kit.jobs.verify import examine, verify
 from evidence_kit.seal.dkim import check_dkim, find_signatures
 from tests.bundles import NOW, WHEN, signer, trusted, unpack
@@ -38,7 +39,7 @@ def bring_in(folder: Path, *names_and_data: tuple[str, bytes], **options: Any) -
         "supplier_name": "M. de Jong",
         "source": "eigen telefoon",
         "received": date(2026, 11, 21),
-        **{key: value for key, value in options.items() if key != "lookup"},
+        **{key: value for key, value in options.items() if key not in ("lookup", "keys")},
     }
     return import_supplied(
         Supply(tuple(files), **values),
@@ -49,6 +50,7 @@ def bring_in(folder: Path, *names_and_data: tuple[str, bytes], **options: Any) -
         random=b"\1\2\3\4",
         stamper=stamps(WHEN + timedelta(seconds=2)),
         lookup=options.get("lookup"),
+        keys=options.get("keys"),
     )
 
 
@@ -237,6 +239,22 @@ def test_hostile_mails_only_give_results(head: bytes, value: bytes) -> None:
                 "failed",
                 "unsupported",
             )
+
+
+def test_a_key_had_in_another_way_goes_before_dns_and_says_so(tmp_path: Path) -> None:
+    mail, line = demo_mail()
+    (tmp_path / "keys.txt").write_text(line, "utf-8")
+    keys = read_keys(tmp_path / "keys.txt")
+    (name,) = keys
+    done = bring_in(tmp_path, ("melding.eml", mail), kind="mail", keys=keys)
+    (one,) = done.dkim
+    assert (one["state"], one["fetched"], "operator" in one["why"]) == ("passed", None, True)
+    assert name == f"{one['selector']}._domainkey.{one['domain']}"
+    (tmp_path / "keys.txt").write_text("nonsense\n", "utf-8")
+    with pytest.raises(InputError, match="no key"):
+        read_keys(tmp_path / "keys.txt")
+    with pytest.raises(UnreadableFileError):
+        read_keys(tmp_path / "nowhere.txt")
 
 
 def test_a_mail_without_a_signature() -> None:

@@ -126,6 +126,12 @@ def add(folder: Path, bundles: Sequence[Path], incident: str, victim: str, accou
 @click.option("--victim", default="", help="Role of the person it is about; no name.")
 @click.option("--account", default="", help="Label of the account it came from.")
 @click.option("--no-dns", is_flag=True, help="Do not fetch the keys of mails' signatures.")
+@click.option(
+    "--mail-key",
+    type=_CERTIFICATE,
+    metavar="FILE",
+    help="Keys that you have already: lines with DNS name, space, TXT record.",
+)
 @signing_options
 @_JSON
 def import_(
@@ -141,6 +147,7 @@ def import_(
     victim: str,
     account: str,
     no_dns: bool,
+    mail_key: Path | None,
     identity: str | None,
     passphrase_fd: int | None,
     tsas: tuple[str, ...],
@@ -156,8 +163,9 @@ def import_(
 
     from evidence_kit.gather.dns_txt import lookup_txt
     from evidence_kit.jobs.dossier import note_item
-    from evidence_kit.jobs.supplied import Supply, import_supplied
+    from evidence_kit.jobs.supplied import Supply, import_supplied, read_keys
 
+    keys = read_keys(mail_key) if mail_key is not None else {}
     dossier = _opened(folder, "import")
     signing = prepare(identity, passphrase_fd, tsas, no_tsa=no_tsa)
     supply = Supply(
@@ -180,6 +188,7 @@ def import_(
             random=secrets.token_bytes(4),
             stamper=signing.stamper,
             lookup=None if no_dns else lookup_txt,
+            keys=keys,
             progress=shown,
         )
     note_item(folder, done.sealed.path, incident=incident, victim=victim, account=account)

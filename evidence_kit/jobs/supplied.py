@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import mimetypes
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -33,6 +33,12 @@ from evidence_kit.seal.signer import Signer
 SCHEMA = "evidence-kit/supplied/1"
 STATEMENT = "supplied, not captured by this tool"
 KINDS = ("screenshot", "mail", "chat", "download", "other")
+
+GIVEN = "given by the operator, not fetched"
+"""Why a key has no time of fetching."""
+
+MAX_KEYS = 1 << 20
+"""Bytes of a file with keys; one takes some 400."""
 
 MAX_FILES = 500
 """Files of one import: with the bundle's own files well below what a bundle may hold."""
@@ -80,6 +86,7 @@ def import_supplied(
     random: bytes,
     stamper: Stamper | None,
     lookup: TxtLookup | None,
+    keys: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> Imported:
     """Copy the files into a work folder and seal them into a bundle of their own.
@@ -92,7 +99,8 @@ def import_supplied(
         clock: for all times.
         random: four bytes for the identity of the bundle.
         stamper: asks for the seal's time stamp; None for none.
-        lookup: fetches the keys of mails' signatures; None to leave them unchecked.
+        lookup: fetches the keys of mails' signatures; None to ask nobody.
+        keys: TXT records that were had in another way, by DNS name; they go before ``lookup``.
         progress: told the steps.
 
     Raises:
@@ -110,7 +118,7 @@ def import_supplied(
         dkim = tuple(
             one
             for path, artefact in pairs
-            for one in _mail(path, artefact, lookup, clock, progress)
+            for one in _mail(path, artefact, keys or {}, lookup, clock, progress)
         )
         record = _record(supply, signer, work, [artefact for _, artefact in pairs], dkim, clock)
         fault = schema_fault(record, "supplied-1")
@@ -142,6 +150,34 @@ def import_supplied(
     finally:
         work.remove()
     return Imported(sealed, dkim)
+
+
+def read_keys(path: Path) -> dict[str, str]:
+    """Keys from a file: a DNS name, a space and the TXT record on each line.
+
+    Raises:
+        UnreadableFileError: it cannot be read.
+        InputError: a line has another form.
+    """
+    try:
+        with path.open("rb") as stream:
+            text = stream.read(MAX_KEYS + 1).decode("utf-8")
+    except OSError as error:
+        reason = (error.strerror or "unknown error").lower()
+        raise UnreadableFileError(f"cannot read {path.name}: {reason}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path.name} is no text") from error
+    if len(text) > MAX_KEYS:
+        raise InputError(f"{path.name} is larger than {MAX_KEYS} bytes")
+    found = {}
+    for line in filter(str.strip, text.splitlines()):
+        name, _, record = line.strip().partition(" ")
+        if "._domainkey." not in name or "p=" not in record:
+            raise InputError(
+                f"{path.name} holds a line that is no key", hint="DNS name, space, TXT record"
+            )
+        found[name.lower()] = record.strip()
+    return found
 
 
 def _check(supply: Supply, clock: Clock) -> None:
@@ -183,6 +219,7 @@ def _copy(work: WorkFolder, path: Path, number: int, clock: Clock) -> tuple[Path
 def _mail(
     path: Path,
     artefact: Artefact,
+    given: Mapping[str, str],
     lookup: TxtLookup | None,
     clock: Clock,
     progress: Progress,
@@ -196,7 +233,11 @@ def _mail(
     for signature in find_signatures(mail):
         if signature.key_name not in keys:
             progress.step(f"key of {signature.domain}")
-            keys[signature.key_name] = _fetch(signature.key_name, lookup, clock)
+            keys[signature.key_name] = (
+                (given[signature.key_name], None, GIVEN)
+                if signature.key_name in given
+                else _fetch(signature.key_name, lookup, clock)
+            )
         key, fetched, why = keys[signature.key_name]
         found.append(
             {
