@@ -32,7 +32,6 @@ LIBRARIES = (
     "pyhanko",
     "requests",
     "urllib3",
-    "warcio",
 )
 """Libraries whose versions can matter to what was captured or how it was sealed."""
 
