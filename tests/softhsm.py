@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+INSTALLER = Path(__file__).parent / "install-softhsm.sh"
 PIN, SO_PIN = "1234567890", "9876543210"
 
 _PLACES = (
@@ -58,12 +59,19 @@ class Token:
         )
 
 
+def _module() -> Path | None:
+    if any(shutil.which(tool) is None for tool in ("softhsm2-util", "pkcs11-tool")):
+        return None
+    return next((Path(place) for place in _PLACES if Path(place).exists()), None)
+
+
 def make_token(folder: Path, label: str = "Zegel") -> Token:
     """A fresh token in ``folder``; without SoftHSM the test fails and says how to get it."""
-    module = next((Path(place) for place in _PLACES if Path(place).exists()), None)
-    tools = ("softhsm2-util", "pkcs11-tool")
-    if module is None or any(shutil.which(tool) is None for tool in tools):
-        pytest.fail("SoftHSM 2 is missing: run tests/install-softhsm.sh")
+    if _module() is None:
+        subprocess.run([INSTALLER], check=False, capture_output=True, timeout=280)
+    module = _module()
+    if module is None:
+        pytest.fail(f"SoftHSM 2 is missing: run {INSTALLER} as root")
     tokens = folder / "tokens"
     tokens.mkdir()
     settings = folder / "softhsm2.conf"
