@@ -5,16 +5,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
 from evidence_kit.core.errors import NetworkError
+from evidence_kit.core.events import Silent
 from evidence_kit.gather import revocation
 from evidence_kit.gather.revocation import fetch_revocation_lists
+from evidence_kit.jobs.bundle import Seal, seal_folder
+from evidence_kit.jobs.stamping import revoker
+from evidence_kit.jobs.verify import verify
+from evidence_kit.jobs.workfolder import WorkFolder, new_id
 from evidence_kit.seal import cades
 from evidence_kit.seal.signer import KeySigner
 from tests import pki
@@ -76,8 +82,7 @@ def below(site: Site) -> tuple[KeySigner, pki.Chain]:
     return KeySigner(key, pki.der_of(made), (chain.root,)), chain
 
 
-def a_list(issuer: pki.Issuer, serial: int, when: datetime) -> bytes:
-    return pki.revocation_list(issuer, serial, when)
+a_list = pki.revocation_list
 
 
 def test_lists_are_fetched_carried_and_judged_offline(site: Site) -> None:
@@ -143,6 +148,35 @@ def test_a_self_signed_certificate_asks_nobody() -> None:
     certificate = pki.self_signed().certificate
     found = fetch_revocation_lists((certificate,), clock=lambda: NOW, get=get)
     assert found == revocation.RevocationLists((), ())
+
+
+def test_a_seal_carries_the_lists_and_its_receipt_says_who_was_asked(
+    site: Site, tmp_path: Path
+) -> None:
+    signer, chain = below(site)
+    site.answers["/ca.crl"] = a_list(chain.root_issuer, 5, NOW - timedelta(days=1))
+    work = WorkFolder.create(tmp_path / "home", new_id(NOW, bytes(4)))
+    try:
+        (work.data / "note.txt").write_bytes(b"x")
+        work.add("note", work.data / "note.txt", clock=lambda: NOW)
+        sealed = seal_folder(
+            work,
+            Seal(signer, "Gemeente Test", None, "", "", "", "example", NOW),
+            output=tmp_path,
+            receipts=tmp_path / "receipts",
+            clock=lambda: NOW,
+            stamper=None,
+            revoker=revoker(lambda: NOW),
+            progress=Silent(),
+        )
+    finally:
+        work.remove()
+    assert [one.url for one in sealed.receipt.contacts] == [
+        f"{site.url}/gone.crl",
+        f"{site.url}/ca.crl",
+    ]
+    verdict = verify(sealed.path, anchors=pki.trusting(chain.root), now=NOW)
+    assert {"signature.ok", "signer.not-revoked"} <= {one.code for one in verdict.findings}
 
 
 def test_a_partial_list_vouches_for_nothing(site: Site) -> None:

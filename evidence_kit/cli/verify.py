@@ -15,8 +15,9 @@ _CERTIFICATE = click.Path(dir_okay=False, path_type=Path)
 MAX_JOBS = 61
 """Processes; Windows waits for no more (WaitForMultipleObjects)."""
 
-MIN_SHARED = 16
-"""Bundles from which on the start of further processes pays: each takes half a second."""
+MIN_SHARED = 100
+"""Bundles from which on the start of further processes pays: each takes half a second, a small
+bundle a fiftieth."""
 
 LARGE = 64 << 20
 """Bytes of a bundle from which on hashing takes longer than loading the libraries for the rest."""
