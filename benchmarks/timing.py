@@ -9,6 +9,8 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
 
 
 @dataclass(frozen=True)
@@ -37,19 +39,29 @@ def paired(ours: Callable[[], float], other: Callable[[], float], *, runs: int) 
     )
 
 
-def process(command: Sequence[str], environment: Mapping[str, str] | None = None) -> float:
+def process(
+    command: Sequence[str],
+    environment: Mapping[str, str] | None = None,
+    stdin: Path | None = None,
+) -> float:
     """Wall seconds of one process from start to end; it must end with exit code 0."""
+    source = (stdin or Path(os.devnull)).open("rb")
     started = time.perf_counter()
+    with source:
+        _run(command, environment, source)
+    return time.perf_counter() - started
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str] | None, source: BinaryIO) -> None:
     subprocess.run(
         command,
         check=True,
-        stdin=subprocess.DEVNULL,
+        stdin=source,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env={**os.environ, **(environment or {})},
         timeout=600,
     )
-    return time.perf_counter() - started
 
 
 def python(*arguments: str) -> list[str]:

@@ -177,7 +177,9 @@ def seal_folder(
     }
     sources: dict[str, Path | bytes] = {name: work.bag / name for name in work.files()}
     sources.update(made)
-    digests = {name: _digest(source) for name, source in sources.items()}
+    # Read once more only while copying, where size and CRC must still be those of these digests:
+    # what was signed is then the file as it was registered, or there is no bundle.
+    digests = {name: work.digests_of(name) or _digest(source) for name, source in sources.items()}
     _check_unchanged(work, digests)
     tags = tag_files(digests, _bag_info(work, seal, sealed_at))
     sources.update(tags)

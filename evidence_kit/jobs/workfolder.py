@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from evidence_kit.core.canonical_json import JsonError, dumps, dumps_line, loads
 from evidence_kit.core.clock import Clock, compact, iso
-from evidence_kit.core.digests import digest_file
+from evidence_kit.core.digests import Digests, digest_file
 from evidence_kit.core.errors import InputError, StorageError
 from evidence_kit.jobs.plain import PlainError, decode, encode
 
@@ -92,6 +92,7 @@ class WorkFolder:
         self._lock: int | None = None
         self._journal = root / "journal.jsonl"
         self._artefacts: dict[str, Artefact] = {}
+        self._digests: dict[str, Digests] = {}
 
     @classmethod
     def create(cls, home: Path, capture_id: str) -> WorkFolder:
@@ -229,6 +230,7 @@ class WorkFolder:
             digests = digest_file(path)
         except OSError as error:
             raise StorageError(f"cannot read {path.name} back: {error.strerror}") from error
+        self._digests[self.name_of(path)] = digests
         artefact = Artefact(
             kind=kind,
             file=self.name_of(path),
@@ -246,6 +248,10 @@ class WorkFolder:
     def artefacts(self) -> tuple[Artefact, ...]:
         """Everything registered so far, by path."""
         return tuple(self._artefacts[name] for name in sorted(self._artefacts))
+
+    def digests_of(self, name: str) -> Digests | None:
+        """Digests that this process took when it registered the file; None where it did not."""
+        return self._digests.get(name)
 
     def name_of(self, path: Path) -> str:
         """The path in the bundle of a file under ``bag/``."""
@@ -307,6 +313,7 @@ class WorkFolder:
                 (self.bag / name).unlink()
         for name in [name for name in self._artefacts if name.startswith(prefixes)]:
             del self._artefacts[name]
+            self._digests.pop(name, None)
         shutil.rmtree(self.scratch, ignore_errors=True)
         self.scratch.mkdir()
 

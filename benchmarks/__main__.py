@@ -1,0 +1,115 @@
+"""``python -m benchmarks [MEGABYTES]``: every promised figure, measured in one run, as one table.
+
+Ends with 1 where a limit is missed. ``docs/performance.md`` holds results with the machine.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from benchmarks import bench_capture, bench_help, bench_recorder, bench_seal, bench_verify
+from benchmarks.timing import Pair
+
+MEGABYTES = 1024
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure and its limit; ``unit`` is ``x`` for ratios."""
+
+    what: str
+    against: str
+    ours: float
+    other: float
+    value: float
+    limit: float
+    unit: str = "x"
+
+    @property
+    def good(self) -> bool:
+        """Whether it is within its limit."""
+        return self.value <= self.limit
+
+
+def _pair(what: str, against: str, limit: float, pair: Pair) -> Row:
+    return Row(what, against, pair.ours, pair.other, pair.ratio, limit)
+
+
+def _help() -> Iterator[Row]:
+    yield _pair("--help", "bare click program", bench_help.LIMIT, bench_help.measure())
+
+
+def _capture() -> Iterator[Row]:
+    pair = bench_capture.measure()
+    yield _pair("capture of the example post", "bare Playwright", bench_capture.LIMIT, pair)
+
+
+def _recorder() -> Iterator[Row]:
+    pair = bench_recorder.measure()
+    yield _pair("53-request page, recorded", "not recorded", bench_recorder.LIMIT, pair)
+
+
+def _verify(megabytes: int) -> Iterator[Row]:
+    found = bench_verify.measure(megabytes, runs=3)
+    yield Row(
+        f"verify {megabytes} MiB",
+        "slower openssl dgst",
+        found.ours,
+        found.digest,
+        found.ratio,
+        bench_verify.LIMIT,
+    )
+    limit = bench_verify.LIMIT_MEMORY
+    yield Row(f"verify {megabytes} MiB", "memory", 0, 0, found.memory, limit, "MiB")
+
+
+def _seal(megabytes: int) -> Iterator[Row]:
+    found = bench_seal.measure(megabytes)
+    yield Row(
+        f"seal {megabytes} MiB",
+        "cp + sync + slower digest",
+        found.ours,
+        found.other,
+        found.ratio,
+        bench_seal.LIMIT,
+    )
+    limit = bench_seal.LIMIT_MEMORY
+    yield Row(f"seal {megabytes} MiB", "memory", 0, 0, found.memory, limit, "MiB")
+
+
+def main() -> int:
+    """Measure and print; 1 where a limit is missed."""
+    megabytes = int(sys.argv[1]) if len(sys.argv) > 1 else MEGABYTES
+    print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    print()
+    print("| what | against | ours | other | measured | limit | |")
+    print("|---|---|---:|---:|---:|---:|---|")
+    measures: list[Callable[[], Iterator[Row]]] = [
+        _help,
+        _capture,
+        _recorder,
+        partial(_verify, megabytes),
+        partial(_seal, megabytes),
+    ]
+    missed = 0
+    for measure in measures:
+        for row in measure():
+            missed += not row.good
+            seconds = f"{row.ours:.2f} s | {row.other:.2f} s" if row.other else " | "
+            mark = "" if row.good else "**missed**"
+            shown = f"{row.value:.2f} ×" if row.unit == "x" else f"{row.value:.0f} {row.unit}"
+            limit = f"{row.limit:g} {'×' if row.unit == 'x' else row.unit}"
+            print(
+                f"| {row.what} | {row.against} | {seconds} | {shown} | {limit} | {mark} |",
+                flush=True,
+            )
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
