@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from evidence_kit.jobs.bundle import Stamp
 from evidence_kit.jobs.custody import add_event
 from evidence_kit.jobs.custody_log import chain_json, chain_lines, read_log
 from evidence_kit.jobs.verify import verify
+from evidence_kit.seal.cades import sign
 from evidence_kit.seal.custody import EVENTS, EventDetails, read_event, write_event
 from tests.bundles import WHEN, example, pack, response, signer, trusted, unpack
 from tests.custody_tools import (
@@ -72,8 +75,6 @@ def test_a_chain_by_two_identities_is_in_order_and_the_bundle_unchanged(tmp_path
 
 def test_an_event_holds_digests_of_the_file_and_of_the_one_before(tmp_path: Path) -> None:
     bundle = chain_of(tmp_path, events=2)
-    import hashlib
-
     event = loads(beside(bundle, "0003-*.json").read_bytes())
     assert event["bundle"]["sha512"] == hashlib.sha512(bundle.read_bytes()).hexdigest()
     before = hashlib.sha512(beside(bundle, "0002-*.p7s").read_bytes()).hexdigest()
@@ -104,6 +105,7 @@ def test_a_changed_event_is_noticed(tmp_path: Path, number: int) -> None:
     assert verdict.status is Status.PASSED, "the bundle itself is untouched"
 
 
+@pytest.mark.slow
 def test_each_byte_of_an_event_counts(tmp_path: Path) -> None:
     bundle = chain_of(tmp_path, events=1)
     for path in sorted(custody_folder(bundle).iterdir()):
@@ -169,6 +171,20 @@ def test_a_strangers_event_spoils_neither_bundle_nor_the_others_events(tmp_path:
     assert verdict.section(Section.CUSTODY) is Status.INDETERMINATE
     found = [f.subject for f in verdict.findings if f.code == "custody.event-unknown-signer"]
     assert found == ["0005-note.p7s"]
+
+
+def test_an_event_in_somebody_elses_name_is_not_theirs(tmp_path: Path) -> None:
+    """The signature is good, but the text names the police's certificate."""
+    bundle = example().write(tmp_path)
+    added = record(bundle, by=stranger())
+    claimed = hashlib.sha256(police().certificate).hexdigest()
+    content = write_event(replace(added.event, certificate_sha256=claimed))
+    added.path.write_bytes(content)
+    p7s = sign(content, stranger(), signing_time=added.event.time)
+    added.path.with_suffix(".p7s").write_bytes(p7s)
+    log = read_log(bundle, anchors=both(), now=LATER)
+    (found,) = [f for f in log.findings if f.code == "custody.event-edited"]
+    assert "another certificate" in found.params["detail"]
 
 
 def test_two_ways_after_one_event_are_both_shown(tmp_path: Path) -> None:
@@ -339,6 +355,7 @@ def test_the_drawing_shows_branches_gaps_and_hostile_text_harmlessly(tmp_path: P
     assert chain_json(log, Words("nl"))["forks"][0]["after"] == "0002-viewed.p7s"
 
 
+@pytest.mark.outside
 def test_openssl_agrees_that_an_event_is_signed(tmp_path: Path) -> None:
     """What FORMAT.md says about checking an event by hand."""
     bundle = chain_of(tmp_path, events=1)
@@ -356,6 +373,7 @@ def test_openssl_agrees_that_an_event_is_signed(tmp_path: Path) -> None:
     assert subprocess.run(command, capture_output=True, timeout=60, check=False).returncode != 0
 
 
+@pytest.mark.slow
 def test_on_the_command_line(tmp_path: Path) -> None:
     from tests.fixtures_capture import evidence_kit, new_home
 

@@ -224,6 +224,7 @@ def test_the_index_can_be_thrown_away(tmp_path: Path, damage: bytes) -> None:
     assert rows(folder) == before
 
 
+@pytest.mark.slow
 def test_a_thousand_bundles_list_in_under_a_second(tmp_path: Path) -> None:
     folder = tmp_path / "z"
     dossier(folder)
@@ -455,6 +456,7 @@ what = "belde {SECRET_NAME.upper()} op 0612345678"
         assert "slaapt slecht" in everything
 
 
+@pytest.mark.slow
 def test_on_the_command_line(tmp_path: Path) -> None:
     from tests.fixtures_capture import evidence_kit, new_home
 
