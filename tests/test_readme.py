@@ -91,7 +91,7 @@ def test_every_command_in_the_documents_exists(document: Path) -> None:
     text = document.read_text("utf-8")
     code = "\n".join(re.findall(r"```.*?```|`[^`\n]+`", text, re.DOTALL))
     for line in re.findall(r"(?:^|`|\$ )(evidence-kit [a-z][^`\n]*)", code, re.MULTILINE):
-        words = shlex.split(line.split("#")[0].replace("'", "").replace('"', ""))[1:]
+        words = shlex.split(line.rstrip("\\ ").split("#")[0].replace("'", "").replace('"', ""))[1:]
         assert words[0] in COMMANDS, line
         command = cli.get_command(click.Context(cli), words[0])
         options = {name for name in words if name.startswith("--")}

@@ -216,12 +216,14 @@ def http_post(url: str, body: bytes, headers: Mapping[str, str]) -> bytes:
     try:
         result = results.get(timeout=TIMEOUT)
     except queue.Empty:
-        raise TimestampError(
-            f"{urlsplit(url).hostname} did not answer within {TIMEOUT:.0f} s"
-        ) from None
+        raise _too_late(url) from None
     if isinstance(result, TimestampError):
         raise result
     return result
+
+
+def _too_late(url: str) -> TimestampError:
+    return TimestampError(f"{urlsplit(url).hostname} did not answer within {TIMEOUT:.0f} s")
 
 
 def _post(url: str, body: bytes, headers: Mapping[str, str]) -> bytes:
@@ -241,6 +243,8 @@ def _post(url: str, body: bytes, headers: Mapping[str, str]) -> bytes:
                 stream=True,
             ) as response:
                 return _receive(response, f"{host}")
+    except requests.Timeout as error:
+        raise _too_late(url) from error
     except (requests.RequestException, InputError, OSError) as error:
         raise TimestampError(
             f"{host} could not be reached: {type(error).__name__}",
