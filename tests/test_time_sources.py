@@ -110,6 +110,15 @@ def test_ntp_gives_up_on_strays() -> None:
         source(port).measure(lambda: NOW)
 
 
+def test_a_time_server_without_a_name_service_is_a_result_not_a_fault() -> None:
+    def nowhere(host: str, port: int) -> str:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    check = measure_offset([NtpSource("time.invalid", nowhere)], system_clock)
+    assert check.offset is None
+    assert check.tried == (("ntp:time.invalid", "the time server time.invalid cannot be found"),)
+
+
 def test_silent_time_server() -> None:
     with (
         ntp_server(lambda question: []) as port,

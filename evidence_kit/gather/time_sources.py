@@ -151,7 +151,15 @@ class NtpSource:
 
     def measure(self, clock: Clock) -> Reading:
         """One question, one answer; see :class:`TimeSource`."""
-        address = self.resolve(self.host, self.port)
+        try:
+            address = self.resolve(self.host, self.port)
+        except (
+            OSError,
+            UnicodeError,
+        ) as error:  # no name service: usual where only a proxy leads outside
+            raise NetworkError(
+                f"the time server {self.host} cannot be found", hint="check the name, or the DNS"
+            ) from error
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         nonce = self.nonce()
         question = struct.pack("!B39x", 4 << 3 | 3) + nonce
