@@ -153,10 +153,7 @@ class NtpSource:
         """One question, one answer; see :class:`TimeSource`."""
         try:
             address = self.resolve(self.host, self.port)
-        except (
-            OSError,
-            UnicodeError,
-        ) as error:  # no name service: usual where only a proxy leads outside
+        except (OSError, UnicodeError) as error:  # UnicodeError: a label that IDNA cannot encode
             raise NetworkError(
                 f"the time server {self.host} cannot be found", hint="check the name, or the DNS"
             ) from error
