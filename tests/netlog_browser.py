@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from tests.processes import kill_group
 
 NAMES = (
     "chromium-headless-shell",
@@ -134,13 +133,9 @@ def socks_proxy() -> Iterator[int]:
 
 def _end(process: subprocess.Popen[bytes], *, sudden: bool) -> None:
     """End the browser with its helpers; ``sudden`` gives it no time to finish its log."""
-    if sys.platform == "win32":
-        process.kill()
-        process.wait(20)
-        return
-    os.killpg(process.pid, signal.SIGKILL if sudden else signal.SIGTERM)
+    kill_group(process, gently=not sudden)
     try:
         process.wait(20)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
+        kill_group(process)
         process.wait(20)

@@ -72,9 +72,7 @@ def test_bounds(site: PageSite, record: Record, limits: ScrollLimits, outcome: s
 
 
 def test_the_page_must_stay_at_its_address(site: PageSite, record: Record) -> None:
-    move = (
-        "<script>onscroll = () => scrollY > 2000 && history.pushState(0, '', '/b')</script>"
-    )
+    move = "<script>onscroll = () => scrollY > 2000 && history.pushState(0, '', '/b')</script>"
     site.html("/", LAZY + move)
     result = treated(record(site.url(), visit=scroll_page))
     assert result.outcome == "address-changed"

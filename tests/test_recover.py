@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -33,6 +31,7 @@ from evidence_kit.jobs.trust import load_anchors
 from evidence_kit.jobs.verify import examine
 from evidence_kit.jobs.workfolder import WorkFolder
 from tests.fixtures_capture import PASSPHRASE, evidence_kit, new_home
+from tests.processes import kill_group
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("recover")]
 
@@ -90,8 +89,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 def kill(process: subprocess.Popen[bytes]) -> None:
     """The whole group at once, as when the machine takes the terminal away."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    kill_group(process)
     process.wait()
 
 

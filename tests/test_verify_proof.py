@@ -17,7 +17,6 @@ from tests.atproto_repo import SIGNING, Key, account
 from tests.bundles import NOW, Case, example, trusted
 from tests.vectors import judged
 
-
 LOG = account()
 
 
