@@ -6,7 +6,6 @@ page, take one screenshot. Waits that a capture makes on purpose (for a quiet pa
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 
@@ -65,6 +64,6 @@ def measure(runs: int = 5) -> Pair:
         )
         return paired(
             lambda: process(command, environment, stdin=secret) - DELIBERATE_SECONDS,
-            lambda: process(bare, dict(os.environ)),
+            lambda: process(bare),
             runs=runs,
         )

@@ -99,38 +99,48 @@ def command(
     Exit codes: 0 complete, 3 sealed with gaps, 4 sealed but the post was not there,
     21 and 22 nothing was sealed. docs/exit-codes.md lists the rest.
     """
-    from evidence_kit.cli.passphrase import get_passphrase
-    from evidence_kit.jobs.capture import CaptureRequest, capture, target_of
-    from evidence_kit.jobs.identity import load_identity, show_identity
-    from evidence_kit.jobs.trust import load_anchors
+    from evidence_kit.gather.driver import Driver
 
     if no_tsa and (tsas or second_tsa):
         raise click.UsageError("--no-tsa cannot go with --tsa or --second-tsa")
-    settings = Settings(home())
-    name = settings.text("identity", identity)
-    request = CaptureRequest(
-        url=url,
-        output=Path(settings.text("output", str(output) if output else None)),
-        tsas=() if no_tsa else settings.many("tsa", tsas),
-        second_tsa="" if no_tsa else settings.text("second_tsa", second_tsa),
-        use_tsa=not no_tsa,
-        allow_private=allow_private,
-        browser_proxy=browser_proxy,
-        consent=consent,
-        scroll=scroll,
-        reason=reason,
-        case=case,
-        contact=settings.text("contact"),
-        ntp=settings.many("ntp"),
-        browser=settings.text("browser"),
-        command=("evidence-kit", *sys.argv[1:]),
-    )
-    target_of(url)
-    show_identity(settings.home, name)  # no passphrase is asked for a key that is not there
-    signer = load_identity(settings.home, name, get_passphrase(name, passphrase_fd))
-    anchors = load_anchors(settings.home, (), ())
-    with progress(as_json=as_json) as shown:
-        result = capture(request, signer, anchors=anchors, home=settings.home, progress=shown)
+    with Driver() as driver:  # starts by itself while everything else is loaded and asked for
+        from evidence_kit.cli.passphrase import get_passphrase
+        from evidence_kit.jobs.capture import CaptureRequest, capture, target_of
+        from evidence_kit.jobs.identity import load_identity, show_identity
+        from evidence_kit.jobs.trust import load_anchors
+
+        settings = Settings(home())
+        name = settings.text("identity", identity)
+        request = CaptureRequest(
+            url=url,
+            output=Path(settings.text("output", str(output) if output else None)),
+            tsas=() if no_tsa else settings.many("tsa", tsas),
+            second_tsa="" if no_tsa else settings.text("second_tsa", second_tsa),
+            use_tsa=not no_tsa,
+            allow_private=allow_private,
+            browser_proxy=browser_proxy,
+            consent=consent,
+            scroll=scroll,
+            reason=reason,
+            case=case,
+            contact=settings.text("contact"),
+            ntp=settings.many("ntp"),
+            browser=settings.text("browser"),
+            command=("evidence-kit", *sys.argv[1:]),
+        )
+        target_of(url)
+        show_identity(settings.home, name)  # no passphrase is asked for a key that is not there
+        signer = load_identity(settings.home, name, get_passphrase(name, passphrase_fd))
+        anchors = load_anchors(settings.home, (), ())
+        with progress(as_json=as_json) as shown:
+            result = capture(
+                request,
+                signer,
+                anchors=anchors,
+                home=settings.home,
+                progress=shown,
+                driver=driver,
+            )
     if as_json:
         emit_json(RESULT_SCHEMA, result.exit_code, result.to_json())
     else:

@@ -21,6 +21,7 @@ from evidence_kit.core.errors import (
 )
 from evidence_kit.core.events import Progress
 from evidence_kit.gather.chromium import find_browser
+from evidence_kit.gather.driver import Driver
 from evidence_kit.gather.page_types import PageOptions
 from evidence_kit.gather.time_sources import system_clock
 from evidence_kit.gather.tsa_client import TsaClient
@@ -58,8 +59,22 @@ def capture(
     random: Callable[[int], bytes] = secrets.token_bytes,
     environ: Mapping[str, str] = os.environ,
     options: PageOptions | None = None,
+    driver: Driver | None = None,
 ) -> CaptureResult:
     """Capture ``request.url`` and seal what was found, also when the post was not there.
+
+    Args:
+        request: what is asked.
+        signer: the key that seals.
+        anchors: whom the user trusts.
+        home: the user's folder.
+        progress: told the steps.
+        clock: source of times.
+        random: gives that many random bytes.
+        environ: process environment: tokens, proxies, own authorities.
+        options: how to look at the page.
+        driver: one that was started earlier, to save the second that this takes; it is closed
+            once the page was seen.
 
     Raises:
         InputError: not a usable address.
@@ -90,7 +105,7 @@ def capture(
             random=random,
             environ=environ,
         )
-        gathered = gathering.run(browser, target, options, started)
+        gathered = gathering.run(browser, target, options, started, driver)
         progress.step("writing the archives")
         record = deliver(work, gathered, request, operator, clock=clock, random=random)
         sealed = seal_capture(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -132,6 +133,7 @@ class Gathering:
         target: tuple[str, int],
         options: PageOptions,
         started: datetime,
+        driver: Driver | None = None,
     ) -> Gathered:
         """Gather everything; the order is the evidence's (see :mod:`evidence_kit.jobs.capture`).
 
@@ -148,7 +150,7 @@ class Gathering:
             guard = stack.enter_context(Guard(allowed, log, clock=self.clock, proxies=proxies))
             pool = stack.enter_context(ThreadPoolExecutor(2))
             token = pool.submit(self._start_token, log)
-            driver = stack.enter_context(Driver())
+            driver = stack.enter_context(driver or Driver())
             session = stack.enter_context(
                 RecordingSession(
                     self.work.wire_api,
@@ -162,6 +164,8 @@ class Gathering:
             offset = pool.submit(self._clock_check, token, session)
             start_token = token.result()  # before the page: the record is made after that moment
             self.work.save("start-token", start_token)
+            # Loaded while the browser starts and the page is waited for, instead of at the seal.
+            pool.submit(importlib.import_module, "pyhanko.sign.signers.pdf_cms")
             # After the token was asked for and the clock check begun: both wait for the network.
             recorder = check_recorder(browser, self.cache, log, driver)
             page = record_page(
