@@ -285,6 +285,22 @@ def test_what_the_log_lost_is_listed_and_counted(
     assert any("belongs to no request" in text for text in found.recording.problems)
 
 
+def test_a_look_in_the_cache_is_no_failed_request(site: PageSite, record: Record) -> None:
+    site.html(
+        "/",
+        """<script>fetch('/x', {cache: 'only-if-cached', mode: 'same-origin'})
+        .catch(() => document.title = 'niets')</script>""",
+    )
+    found = record(site.url())
+    assert found.title == "niets"
+    assert [(item.url, item.reason) for item in found.recording.cached] == [
+        (site.url("/x"), "cache-miss")
+    ]
+    assert found.recording.failed == ()
+    assert "/x" not in site.asked()
+    assert found.cross_check.only_netlog == ()
+
+
 def test_a_long_body_is_recorded_in_little_memory(record: Record) -> None:
     """40 MB through the whole recorder: byte for byte, and never whole in this process."""
     import tracemalloc
