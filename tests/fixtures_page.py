@@ -119,21 +119,25 @@ class Bundle:
 Capture = Callable[..., Bundle]
 
 
+@pytest.fixture(scope="session")
+def page_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One home for all captures, so that the recorder is tested once."""
+    return tmp_path_factory.mktemp("page-home")
+
+
 @pytest.fixture
-def sealed(tmp_path: Path) -> Capture:
+def sealed(tmp_path: Path, page_home: Path) -> Capture:
     """A whole capture without authority or time server, sealed and opened again."""
 
     def run(url: str, *, options: PageOptions = FAST, **asked: Any) -> Bundle:
         request = CaptureRequest(
             url, tmp_path / "out", use_tsa=False, allow_private=True, **{"scroll": False, **asked}
         )
-        home = tmp_path / "home"
-        home.mkdir(exist_ok=True)
         result = capture(
             request,
             signer(),
             anchors=TrustAnchors(),
-            home=home,
+            home=page_home,
             progress=Silent(),
             environ={},
             options=options,
@@ -141,7 +145,7 @@ def sealed(tmp_path: Path) -> Capture:
         opened = tmp_path / "opened" / result.bundle.stem
         with zipfile.ZipFile(result.bundle) as archive:
             archive.extractall(opened)
-        assert not list((home / "work").iterdir())  # nothing unredacted is left
+        assert not list((page_home / "work").iterdir())  # nothing unredacted is left
         return Bundle(result, opened)
 
     return run

@@ -15,10 +15,10 @@ from evidence_kit.gather.artefacts import _Maker
 from evidence_kit.gather.driver import Driver
 from evidence_kit.gather.page_session import PageSession
 from evidence_kit.gather.visit import Visit
-from tests.fixtures_page import FAST, Capture, sealed, site
+from tests.fixtures_page import FAST, Capture, page_home, sealed, site
 from tests.page_site import PageSite
 
-__all__ = ["sealed", "site"]
+__all__ = ["page_home", "sealed", "site"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -114,7 +114,7 @@ def test_half_a_million_nodes(
 ) -> None:
     """What takes too long is listed as failed; what can be drawn is there."""
     monkeypatch.setattr(artefacts, "PICTURES_SECONDS", 1.0)
-    monkeypatch.setattr(artefacts, "DOM_SECONDS", 2.0)
+    monkeypatch.setattr(artefacts, "DOM_SECONDS", 1.0)
     monkeypatch.setattr(artefacts, "ARIA_SECONDS", 1.0)
     monkeypatch.setattr(artefacts, "PDF_SECONDS", 1.0)
     monkeypatch.setattr(visit, "ALIVE_SECONDS", 20.0)
@@ -124,7 +124,7 @@ def test_half_a_million_nodes(
         + """<script>document.body.insertAdjacentHTML('beforeend',
         '<div><b>x</b></div>'.repeat(250000))</script>""",
     )
-    found = sealed(site.url())
+    found = sealed(site.url(), options=replace(FAST, max_seconds=40.0))
     states = {item["file"]: item for item in found.record["artefacts"]}
     failed = {name for name, item in states.items() if item["state"] == "failed"}
     assert {"data/web/page.pdf"} <= failed
@@ -132,7 +132,7 @@ def test_half_a_million_nodes(
     assert all(states[name]["why"] for name in failed)
     assert failed <= found.missing()
     assert found.result.exit_code is ExitCode.GAPS
-    assert {"page.mhtml", "page.wacz"} <= found.made()
+    assert "page.wacz" in found.made()
 
 
 def test_a_memory_bomb_ends_the_page_and_not_the_capture(
@@ -189,7 +189,7 @@ def test_a_killed_browser(site: PageSite, sealed: Capture, monkeypatch: Any) -> 
     draw = _Maker._mhtml
 
     def kill(self: _Maker) -> None:
-        sessions[0].kill()
+        sessions[-1].kill()
         draw(self)
 
     monkeypatch.setattr(PageSession, "visit", remember)

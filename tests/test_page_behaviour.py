@@ -17,11 +17,11 @@ from evidence_kit.gather.consent import reject_consent
 from evidence_kit.gather.refetch import incomplete_media
 from evidence_kit.gather.scroll import ScrollLimits, scroll_page
 from evidence_kit.gather.visit import Visit
-from tests.fixtures_page import Capture, Record, browser, driver, record, sealed, site
+from tests.fixtures_page import Capture, Record, browser, driver, page_home, record, sealed, site
 from tests.netlog_site import Reply, Request, reply, run_site
 from tests.page_site import PageSite
 
-__all__ = ["browser", "driver", "record", "sealed", "site"]
+__all__ = ["browser", "driver", "page_home", "record", "sealed", "site"]
 
 pytestmark = pytest.mark.browser
 

@@ -20,10 +20,10 @@ from warcio.archiveiterator import ArchiveIterator
 
 from evidence_kit.seal.http_message import BadMessageError, body_chunks, decode, measure
 from evidence_kit.seal.redact_websocket import _frames, _unmasked
-from tests.fixtures_page import Bundle, Capture, sealed
+from tests.fixtures_page import Bundle, Capture, page_home, sealed
 from tests.netlog_site import Reply, Request, Route, accept_websocket, chunked, reply, run_site
 
-__all__ = ["sealed"]
+__all__ = ["page_home", "sealed"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

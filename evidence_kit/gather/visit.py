@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 ALIVE_SECONDS = 5.0  # a page that is quiet and has not answered by then runs script without end
 STOP_SECONDS = 2.0  # stopping it takes 0.04 s
+SETTLE_SECONDS = 0.3  # a timer of the page would begin it again within this time
 MAX_STOPS = 2  # after that the page may run no script at all: it begins again each time
 _SILENT = f"the page did not answer within {ALIVE_SECONDS:g} seconds"
 POLL_SECONDS = 0.05  # how often idleness is looked at; far below any quiet time
@@ -75,6 +76,7 @@ class Visit:
         self.failure: Failure | None = None
         self.stopped = 0
         self.gone = ""
+        self._silenced = False
         self._end = asyncio.Event()
         self.on_event: Callable[[str, str], None] = lambda _name, _detail: None
 
@@ -115,22 +117,20 @@ class Visit:
         Returns:
             Whether the page answers now.
         """
-        for _ in range(MAX_STOPS):
-            if self._answers():
-                return True
-            self._stop("script-stopped", _SILENT, "Runtime.terminateExecution", {})
-        if self._answers():
-            return True
-        off = {"value": True}
-        self._stop(
-            "script-switched-off",
-            f"{_SILENT}, again",
-            "Emulation.setScriptExecutionDisabled",
-            off,
-        )
-        with contextlib.suppress(BrowserError):  # whether it helped is what is asked next
-            self.send("Runtime.terminateExecution", seconds=STOP_SECONDS)
-        return self._answers()
+        while not self._answers():
+            if self._silenced:
+                return False
+            if self.stopped < MAX_STOPS:
+                self._stop("script-stopped", _SILENT, "Runtime.terminateExecution", {})
+            else:
+                self._silenced = True
+                off = {"value": True}
+                method = "Emulation.setScriptExecutionDisabled"
+                self._stop("script-switched-off", f"{_SILENT}, again", method, off)
+                with contextlib.suppress(BrowserError):  # whether it helped is what is asked next
+                    self.send("Runtime.terminateExecution", seconds=STOP_SECONDS)
+            time.sleep(SETTLE_SECONDS)
+        return True
 
     def _answers(self) -> bool:
         """Whether the page's thread comes round to us; nothing of the page's own is called."""
