@@ -114,7 +114,7 @@ def sound(bundle: Path) -> None:
 
 def work_of(home: Path, output: Path) -> str | None:
     """The id of the work folder whose capture was to end in ``output``."""
-    for folder in (home / "work").glob("*/state/asked.json"):
+    for folder in (home / "work").glob("[0-9]*/state/asked.json"):
         if json.loads(folder.read_bytes())["request"]["output"] == str(output):
             return folder.parent.parent.name
     return None
@@ -351,6 +351,14 @@ def test_a_state_that_cannot_be_read_changes_nothing(place: Place, tmp_path: Pat
     assert not {path.name for path in set(before) - set(after)} - made_again
     state.write_bytes(kept)
     sound(place.recover(left).bundle)
+
+
+def test_a_removal_that_was_cut_short_is_finished(tmp_path: Path) -> None:
+    work = WorkFolder.create(tmp_path, "20261123T100000Z-01020304")
+    work.release()
+    gone = work.root.rename(work.root.with_name(f"removed-{work.id}"))
+    assert list_unfinished(tmp_path) == []
+    assert not gone.exists()
 
 
 def test_a_folder_of_nobody_is_refused(tmp_path: Path) -> None:

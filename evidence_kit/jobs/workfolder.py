@@ -27,6 +27,9 @@ ID_FORM = re.compile(r"^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}$")
 
 T = TypeVar("T")
 
+REMOVED = "removed-"
+"""Begins the name of a work folder that is on its way out; the next run removes what is left."""
+
 REMOVE_TRIES = 20
 REMOVE_SECONDS = 0.1
 """A browser whose program was killed ends by itself, but may write its profile until then."""
@@ -62,6 +65,8 @@ class Artefact:
 def unfinished_captures(home: Path) -> list[str]:
     """Ids of all captures in ``HOME/work``, oldest first; also of those that run now."""
     folder = home / "work"
+    for path in folder.glob(f"{REMOVED}*"):
+        shutil.rmtree(path, ignore_errors=True)
     found = folder.iterdir() if folder.is_dir() else ()
     return sorted(path.name for path in found if ID_FORM.match(path.name))
 
@@ -104,6 +109,7 @@ class WorkFolder:
         if not ID_FORM.match(capture_id):
             raise InputError(f"'{capture_id}' is not the id of a capture")
         folder = cls(home / "work" / capture_id)
+        unfinished_captures(home)  # takes away what an interrupted removal left
         try:
             folder.root.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             folder.root.mkdir(mode=0o700)
@@ -269,10 +275,13 @@ class WorkFolder:
             StorageError: something could not be removed; it may hold unredacted data.
         """
         self.release()
+        gone = self.root.with_name(f"{REMOVED}{self.id}")
         try:
+            # In one step: what is killed in the middle of this must not look like a capture.
+            self.root.rename(gone)
             for left in range(REMOVE_TRIES - 1, -1, -1):
                 try:
-                    shutil.rmtree(self.root)
+                    shutil.rmtree(gone)
                     break
                 except OSError:
                     if not left:
@@ -280,7 +289,7 @@ class WorkFolder:
                     time.sleep(REMOVE_SECONDS)
         except OSError as error:
             raise StorageError(
-                f"cannot remove the work folder {self.root}: {error.strerror}",
+                f"cannot remove the work folder {self.id}: {error.strerror}",
                 hint="it may hold passwords or cookies of the capture: remove it by hand",
             ) from error
 
