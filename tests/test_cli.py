@@ -138,3 +138,96 @@ def test_unknown_settings_end_with_26(own_home: Path) -> None:
 def test_completion_scripts(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["completion", shell]) == 0
     assert "_EVIDENCE_KIT_COMPLETE" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [[], ["custody"], ["config"]])
+def test_a_command_alone_prints_its_help_in_lines(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("Usage: evidence-kit")
+    assert "\nCommands:\n" in captured.err
+
+
+@pytest.mark.parametrize("command", [["verify"], ["show"], ["extract", "--output", "out"]])
+def test_a_folder_in_the_place_of_a_bundle(
+    command: list[str],
+    own_home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in (".", "..", str(tmp_path), "/"):
+        assert run([*command, folder]) == 20
+        assert "is not a regular file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["recover", "nothing"], 2, "no unfinished capture"),
+        (["discard", "nothing"], 2, "no unfinished capture"),
+        (["custody", "add", "viewed", "nowhere.asice"], 20, "cannot read nowhere.asice"),
+        (["custody", "destroy", "nowhere.asice", "--reason", "x"], 20, "cannot read nowhere"),
+    ],
+)
+def test_what_is_not_there_is_said_before_anything_is_asked(
+    arguments: list[str], code: int, message: str, own_home: Path
+) -> None:
+    ended = program(*arguments, home=own_home)
+    assert ended.returncode == code
+    assert message in ended.stderr
+    assert "hint: " in ended.stderr
+    assert "passphrase" not in ended.stderr
+    assert "[y/N]" not in ended.stderr
+
+
+def test_nobody_to_ask(own_home: Path, tmp_path: Path) -> None:
+    bundle = tmp_path / "x.asice"
+    bundle.write_bytes(b"x")
+    ended = program("custody", "destroy", str(bundle), "--reason", "x", home=own_home)
+    assert ended.returncode == 2
+    assert "--yes answers" in ended.stderr
+    assert bundle.exists()
+
+
+def test_the_home_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
+    home = tmp_path / "new" / "home"
+    assert program("config", "init", home=home).returncode == 0
+    if os.name == "posix":
+        assert home.stat().st_mode & 0o777 == 0o700
+        assert home.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_home_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", "utf-8")
+    ended = program("config", "init", home=tmp_path / "file" / "home")
+    assert ended.returncode in (25, 26)  # Windows does not see a file in the way at first
+    assert "EVIDENCE_KIT_HOME" in ended.stderr
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_output_that_cannot_be_written(flags: list[str], own_home: Path) -> None:
+    code = (
+        "import errno, os, sys\n"
+        "from evidence_kit.cli.main import run\n"
+        "class Full(type(sys.stdout)):\n"
+        "    def write(self, text):\n"
+        "        raise OSError(errno.ENOSPC, 'No space left on device')\n"
+        "sys.stdout = Full(os.fdopen(os.dup(1), 'wb'))\n"
+        "sys.exit(run(sys.argv[1:]))\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code, "config", "show", *flags],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "EVIDENCE_KIT_HOME": str(own_home)},
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 25
+    assert ended.stderr.startswith("error: the output cannot be written")
+    assert "Traceback" not in ended.stderr

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from evidence_kit.cli.options import json_option, key_options, output_option, tsa_option
 from evidence_kit.cli.output import emit_json, progress, say
 from evidence_kit.cli.settings import Settings, home
 from evidence_kit.core.errors import ExitCode
@@ -22,18 +23,8 @@ RESULT_SCHEMA = "evidence-kit/capture-result/1"
 
 @click.command(name="capture")
 @click.argument("url")
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for the bundle and its receipt.",
-)
-@click.option(
-    "--tsa",
-    "tsas",
-    multiple=True,
-    metavar="URL",
-    help="Time-stamping authority; repeat it for others that are tried when one fails.",
-)
+@output_option("Folder for the bundle and its receipt.")
+@tsa_option
 @click.option("--second-tsa", metavar="URL", help="Authority that stamps the whole sealed file.")
 @click.option("--no-tsa", is_flag=True, help="Seal without time stamp: only your own clock tells.")
 @click.option(
@@ -62,13 +53,8 @@ RESULT_SCHEMA = "evidence-kit/capture-result/1"
 )
 @click.option("--reason", default="", help="Why you capture this; stands in the bundle.")
 @click.option("--case", default="", help="Your number for the case; stands in the bundle.")
-@click.option("--identity", help="Name of the identity that signs.")
-@click.option(
-    "--passphrase-fd",
-    type=click.IntRange(0, 255),
-    help="Read the key's passphrase from this file descriptor, one line.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@key_options
+@json_option
 def command(
     url: str,
     output: Path | None,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
+from evidence_kit.cli.options import json_option
 from evidence_kit.cli.output import emit_json, note, say
-from evidence_kit.cli.settings import KEYS, Settings, home, template
+from evidence_kit.cli.settings import KEYS, Settings, home, make_home, template
 from evidence_kit.core.errors import ExitCode
 from evidence_kit.core.terminal_text import harmless
 from evidence_kit.core.write_once import write_bytes_once
@@ -21,7 +22,7 @@ def command() -> None:
 
 
 @command.command(name="show")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def show(as_json: bool) -> None:
     """Print each setting, its value and its origin."""
     settings = Settings(home())
@@ -56,6 +57,6 @@ def path() -> None:
 def init() -> None:
     """Write a config.toml in which every setting is explained; never replaces one."""
     settings = Settings(home())
-    settings.home.mkdir(parents=True, exist_ok=True)
+    make_home(settings.home)
     write_bytes_once(settings.path, template().encode("utf-8"))
     note(f"written: {settings.path}")

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
-from evidence_kit.cli.output import emit_json, progress, say
+from evidence_kit.cli.options import (
+    json_option,
+    lang_option,
+    receipt_option,
+    together,
+    trust_options,
+    yes_option,
+)
+from evidence_kit.cli.output import confirm, emit_json, progress, say
 from evidence_kit.cli.settings import Settings, home
 from evidence_kit.cli.signing import now, prepare, signing_options
 from evidence_kit.core.errors import ExitCode
 from evidence_kit.core.terminal_text import harmless
-from evidence_kit.core.words import LANGUAGES
 
 if TYPE_CHECKING:
     from evidence_kit.jobs.custody import Added
@@ -23,21 +29,13 @@ KINDS = ("viewed", "copied", "exported", "handed-over", "received", "verified", 
 """As in the format; repeated here so that help needs no cryptography. A test compares them."""
 
 _BUNDLE = click.Path(path_type=Path)
-_CERTIFICATE = click.Path(dir_okay=False, path_type=Path)
-_Command = TypeVar("_Command", bound=Callable[..., Any])
-_DETAILS = (
+_detail_options = together(
     click.option("--reason", default="", help="Why, or what you note."),
     click.option("--recipient", default="", help="Organisation or office it goes to or came from."),
     click.option("--service-number", default="", help="Service number of who receives it."),
     click.option("--pv-number", default="", help="Number of the police report."),
     click.option("--medium", default="", help="How it went, for example: USB stick, by hand."),
 )
-
-
-def _detail_options(command: _Command) -> _Command:
-    for option in reversed(_DETAILS):
-        command = option(command)
-    return command
 
 
 @click.group(name="custody")
@@ -57,7 +55,7 @@ def command() -> None:
 @click.argument("bundle", type=_BUNDLE)
 @_detail_options
 @signing_options
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def add(
     event: str,
     bundle: Path,
@@ -78,8 +76,10 @@ def add(
     no time stamp could be had though one was asked for.
     """
     from evidence_kit.jobs.custody import add_event
+    from evidence_kit.seal.container_read import require_readable
     from evidence_kit.seal.custody import EventDetails
 
+    require_readable(bundle)
     signing = prepare(identity, passphrase_fd, tsas, no_tsa=no_tsa)
     details = EventDetails(reason, recipient, service_number, pv_number, medium)
     with progress(as_json=as_json) as shown:
@@ -99,10 +99,10 @@ def add(
 
 @command.command(name="destroy")
 @click.argument("bundle", type=_BUNDLE)
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@yes_option
 @_detail_options
 @signing_options
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def destroy_(
     bundle: Path,
     yes: bool,
@@ -125,16 +125,15 @@ def destroy_(
     from evidence_kit.core.errors import InputError
     from evidence_kit.jobs.custody import destroy
     from evidence_kit.jobs.dossier import refuse_if_held
+    from evidence_kit.seal.container_read import require_readable
     from evidence_kit.seal.custody import EventDetails
 
     if not reason.strip():
         raise InputError("no reason for the destruction", hint="say why with --reason")
     refuse_if_held(bundle)
     details: EventDetails = EventDetails(reason, recipient, service_number, pv_number, medium)
-    if not yes:
-        if as_json:
-            raise click.UsageError("--json needs --yes: there is nobody to ask")
-        click.confirm(f"Remove {harmless(bundle.name)} for good?", abort=True, err=True)
+    require_readable(bundle)
+    confirm(f"Remove {harmless(bundle.name)} for good?", yes=yes, as_json=as_json)
     signing = prepare(identity, passphrase_fd, tsas, no_tsa=no_tsa)
     with progress(as_json=as_json) as shown:
         added = destroy(
@@ -181,17 +180,10 @@ def _tell(added: Added, *, as_json: bool, asked: bool) -> int:
 
 @command.command(name="log")
 @click.argument("bundle", type=_BUNDLE)
-@click.option("--trust", "signers", multiple=True, type=_CERTIFICATE, metavar="CERT")
-@click.option("--tsa-trust", "tsas", multiple=True, type=_CERTIFICATE, metavar="CERT")
-@click.option(
-    "--receipt",
-    "receipt_file",
-    type=_CERTIFICATE,
-    metavar="FILE",
-    help="Compare with the receipt of an event that was kept elsewhere.",
-)
-@click.option("--lang", type=click.Choice(LANGUAGES), help="Language of the sentences.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@trust_options
+@receipt_option("Compare with the receipt of an event that was kept elsewhere.")
+@lang_option
+@json_option
 def log(
     bundle: Path,
     signers: tuple[Path, ...],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from evidence_kit.cli.options import json_option
 from evidence_kit.cli.output import emit_json, progress, say
 from evidence_kit.cli.settings import Settings, home
 from evidence_kit.core.errors import ExitCode
@@ -14,7 +15,7 @@ SCHEMA = "evidence-kit/doctor/1"
 
 @click.command(name="doctor")
 @click.option("--network", is_flag=True, help="Also try to reach the time-stamping authorities.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def command(network: bool, as_json: bool) -> None:
     """Check what works on this machine and say what to do about the rest.
 

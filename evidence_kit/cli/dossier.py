@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from evidence_kit.cli.options import json_option, lang_option, output_option, trust_options
 from evidence_kit.cli.output import emit_json, note, progress, say
 from evidence_kit.cli.settings import Settings, home
 from evidence_kit.cli.signing import now, prepare, signing_options
 from evidence_kit.core.errors import ExitCode
 from evidence_kit.core.terminal_text import harmless
-from evidence_kit.core.words import LANGUAGES, Words
+from evidence_kit.core.words import Words
 
 if TYPE_CHECKING:
     from evidence_kit.jobs.dossier_file import DossierFile
@@ -30,8 +31,6 @@ MAX_SHOWN = 60
 """Characters of a post in a list; the timeline and JSON have more."""
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
-_LANG = click.option("--lang", type=click.Choice(LANGUAGES), help="Language of the sentences.")
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _CERTIFICATE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -133,7 +132,7 @@ def add(folder: Path, bundles: Sequence[Path], incident: str, victim: str, accou
     help="Keys that you have already: lines with DNS name, space, TXT record.",
 )
 @signing_options
-@_JSON
+@json_option
 def import_(
     folder: Path,
     files: Sequence[Path],
@@ -218,8 +217,8 @@ def import_(
 
 @command.command(name="list")
 @click.argument("folder", type=_FOLDER)
-@_LANG
-@_JSON
+@lang_option
+@json_option
 def list_(folder: Path, lang: str | None, as_json: bool) -> int:
     """List the bundles of the dossier with post, account and time."""
     words = _words(lang)
@@ -241,9 +240,9 @@ def list_(folder: Path, lang: str | None, as_json: bool) -> int:
 
 @command.command(name="timeline")
 @click.argument("folder", type=_FOLDER)
-@click.option("--output", type=_FOLDER, help="Also write tijdlijn.csv and patroon.svg here.")
-@_LANG
-@_JSON
+@output_option("Also write tijdlijn.csv and patroon.svg here.")
+@lang_option
+@json_option
 def timeline_(folder: Path, output: Path | None, lang: str | None, as_json: bool) -> int:
     """Show what happened when, and the pattern: nature, duration, frequency, intensity."""
     from evidence_kit.core.write_once import write_bytes_once
@@ -286,8 +285,8 @@ def timeline_(folder: Path, output: Path | None, lang: str | None, as_json: bool
 
 @command.command(name="terms")
 @click.argument("folder", type=_FOLDER)
-@_LANG
-@_JSON
+@lang_option
+@json_option
 def terms(folder: Path, lang: str | None, as_json: bool) -> int:
     """Show the last day for a complaint, and articles that may be of importance. No advice."""
     from evidence_kit.jobs.dossier_terms import complaint_term, load_offences, offences_of
@@ -343,10 +342,9 @@ def _term_sentence(term: Term, words: Words) -> str:
 
 @command.command(name="check")
 @click.argument("folder", type=_FOLDER)
-@click.option("--trust", "signers", multiple=True, type=_CERTIFICATE, metavar="CERT")
-@click.option("--tsa-trust", "tsas", multiple=True, type=_CERTIFICATE, metavar="CERT")
-@_LANG
-@_JSON
+@trust_options
+@lang_option
+@json_option
 def check(
     folder: Path,
     signers: tuple[Path, ...],
@@ -399,8 +397,8 @@ def check(
 
 @command.command(name="copy")
 @click.argument("folder", type=_FOLDER)
-@click.option("--output", type=_FOLDER, required=True, help="New folder for the copy.")
-@_LANG
+@output_option("New folder for the copy.", required=True)
+@lang_option
 def copy(folder: Path, output: Path, lang: str | None) -> int:
     """Make a pseudonymised working copy, for example for HR: no names, no bundles.
 

@@ -6,47 +6,26 @@ from pathlib import Path
 
 import click
 
+from evidence_kit.cli.options import json_option, lang_option, output_option, trust_options
 from evidence_kit.cli.output import emit_json, note, progress, say
 from evidence_kit.cli.settings import Settings, home
 from evidence_kit.core.errors import ExitCode
 from evidence_kit.core.terminal_text import harmless
-from evidence_kit.core.words import LANGUAGES, Words
-
-_CERTIFICATE = click.Path(dir_okay=False, path_type=Path)
+from evidence_kit.core.words import Words
 
 
 @click.command(name="extract")
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.argument("files", nargs=-1)
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, path_type=Path),
-    required=True,
-    help="Folder in which a folder with the bundle's name is made.",
-)
+@output_option("Folder in which a folder with the bundle's name is made.", required=True)
 @click.option(
     "--even-if-failed",
     is_flag=True,
     help="Also take files out of a bundle that FAILED, into a folder that is named so.",
 )
-@click.option(
-    "--trust",
-    "signers",
-    multiple=True,
-    type=_CERTIFICATE,
-    metavar="CERT",
-    help="Trust this signer's certificate in this run.",
-)
-@click.option(
-    "--tsa-trust",
-    "tsas",
-    multiple=True,
-    type=_CERTIFICATE,
-    metavar="CERT",
-    help="Trust this time-stamping authority's certificate in this run.",
-)
-@click.option("--lang", type=click.Choice(LANGUAGES), help="Language of the verdict.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@trust_options
+@lang_option
+@json_option
 def command(
     bundle: Path,
     files: tuple[str, ...],

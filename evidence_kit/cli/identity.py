@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from evidence_kit.cli.identity_print import SCHEMA, identity_json, print_identity
+from evidence_kit.cli.options import identity_option, json_option, new_key_options
 from evidence_kit.cli.output import emit_json, note, say
 from evidence_kit.cli.settings import Settings, home
 from evidence_kit.core.clock import iso
@@ -51,20 +52,14 @@ def command() -> None:
 
 
 @command.command(name="create")
-@click.option("--organisation", required=True, help="Whose seal it is; stands in the certificate.")
-@click.option("--name", "common_name", default="", help="Name of the seal; else the organisation.")
-@click.option("--staff-code", default="", help="Code of who holds the key; no name is needed.")
-@click.option("--email", default="", help="Address for questions about the seal.")
-@click.option("--identity", help="Name on this machine; default: the setting 'identity'.")
+@new_key_options
 @click.option("--years", type=int, help="Validity of the certificate; 5 by default.")
-@click.option("--key", "kind", default="p256", help="Kind of key: p256, p384 or rsa3072.")
 @click.option(
     "--trust/--no-trust",
     default=None,
     help="Trust your own bundles on this machine; asked on a terminal, else no.",
 )
-@click.option("--passphrase-fd", type=int, help="Read the passphrase from this file descriptor.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def create(
     organisation: str,
     common_name: str,
@@ -129,9 +124,9 @@ def _trust_own(identity: Identity) -> None:
 
 
 @command.command(name="show")
-@click.option("--identity", help="Its name; default: the setting 'identity'.")
+@identity_option
 @click.option("--pem", is_flag=True, help="Print the certificate, to be given to others.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def show(identity: str | None, pem: bool, as_json: bool) -> None:
     """Show the certificate and its fingerprint, to be told by telephone."""
     from evidence_kit.jobs.identity import show_identity
@@ -149,7 +144,7 @@ def show(identity: str | None, pem: bool, as_json: bool) -> None:
 
 
 @command.command(name="list")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def list_(as_json: bool) -> None:
     """List the identities on this machine."""
     from evidence_kit.jobs.identity import list_identities

@@ -8,6 +8,13 @@ from pathlib import Path
 import click
 
 from evidence_kit.cli.identity_print import SCHEMA, identity_json, print_identity
+from evidence_kit.cli.options import (
+    descriptor_option,
+    identity_option,
+    json_option,
+    new_key_options,
+    passphrase_option,
+)
 from evidence_kit.cli.output import emit_json, note, say
 from evidence_kit.cli.settings import Settings, home
 from evidence_kit.core.errors import ExitCode, InputError
@@ -15,14 +22,8 @@ from evidence_kit.core.terminal_text import harmless
 
 
 @click.command(name="request")
-@click.option("--organisation", required=True, help="Whose seal it will be.")
-@click.option("--name", "common_name", default="", help="Name of the seal; else the organisation.")
-@click.option("--staff-code", default="", help="Code of who holds the key; no name is needed.")
-@click.option("--email", default="", help="Address for questions about the seal.")
-@click.option("--identity", help="Name on this machine; default: the setting 'identity'.")
-@click.option("--key", "kind", default="p256", help="Kind of key: p256, p384 or rsa3072.")
-@click.option("--passphrase-fd", type=int, help="Read the passphrase from this file descriptor.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@new_key_options
+@json_option
 def request(
     organisation: str,
     common_name: str,
@@ -62,19 +63,14 @@ def request(
 
 @click.command(name="import")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--identity", help="Name on this machine; default: the setting 'identity'.")
+@identity_option
 @click.option("--pkcs11", "uri", metavar="URI", help="The key stays in this smart card or HSM.")
-@click.option(
-    "--passphrase-fd",
-    type=int,
-    help="Read the passphrase (or the PIN) from this file descriptor.",
-)
-@click.option(
+@passphrase_option
+@descriptor_option(
     "--file-passphrase-fd",
-    type=int,
-    help="Read the passphrase of FILES from this file descriptor; default: the same one.",
+    "Read the passphrase of FILES from this file descriptor; default: the same one.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def import_(
     files: tuple[Path, ...],
     identity: str | None,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import traceback
 
 import click
 
@@ -93,6 +94,9 @@ def run(arguments: list[str]) -> int:
         return _report(error.code, error.message, error.hint, error.exit_code, as_json)
     except click.Abort:
         return _report("interrupted", "stopped", "", ExitCode.INTERRUPTED, as_json)
+    except click.exceptions.NoArgsIsHelpError as error:
+        # A bare 'evidence-kit custody' asks what there is; it is still no complete command line.
+        return _help(error, as_json)
     except click.ClickException as error:
         hint = ""
         context = getattr(error, "ctx", None)
@@ -104,20 +108,59 @@ def run(arguments: list[str]) -> int:
         return _report("interrupted", "stopped by the keyboard", "", ExitCode.INTERRUPTED, as_json)
     except BrokenPipeError:
         # The reader of our output went away; there is nobody left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _print_nowhere()
         return int(ExitCode.BUG)
     except Exception as error:
+        if _printing(error):
+            # A full disk behind '> FILE': nothing more can be printed there.
+            _print_nowhere()
+            return _report(
+                "storage-failed",
+                f"the output cannot be written: {str(error).lower()}",
+                "send it to another file, or to the terminal",
+                ExitCode.STORAGE,
+                as_json=False,
+            )
         code = _report(
             "bug",
             f"unexpected {type(error).__name__}: {error}",
-            "this is a fault in evidence-kit; run again with EVIDENCE_KIT_DEBUG=1 and report "
-            "what it prints (SECURITY.md says how)",
+            "; ".join(
+                [
+                    "this is a fault in evidence-kit; run again with EVIDENCE_KIT_DEBUG=1 and "
+                    "report what it prints (SECURITY.md says how)",
+                    *getattr(error, "__notes__", ()),
+                ]
+            ),
             ExitCode.BUG,
             as_json,
         )
         if os.environ.get("EVIDENCE_KIT_DEBUG"):
             raise
         return code
+
+
+def _help(error: click.exceptions.NoArgsIsHelpError, as_json: bool) -> int:
+    context = error.ctx
+    if as_json or context is None:
+        return _report("usage", "missing command", "see --help", ExitCode.USAGE, as_json)
+    click.echo(context.get_help(), err=True)
+    return int(ExitCode.USAGE)
+
+
+def _printing(error: Exception) -> bool:
+    """Whether it was the printing itself that the system refused: click and rich do all of it."""
+    if not isinstance(error, OSError):
+        return False
+    modules = (
+        str(frame.f_globals.get("__name__", ""))
+        for frame, _ in traceback.walk_tb(error.__traceback__)
+    )
+    return any(name == "click.utils" or name.startswith("rich.") for name in modules)
+
+
+def _print_nowhere() -> None:
+    """Let what is still buffered go nowhere, so that ending the process does not fail on it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _report(code: str, message: str, hint: str, exit_code: ExitCode, as_json: bool) -> int:

@@ -39,6 +39,22 @@ def say(text: str = "") -> None:
     click.echo(text)
 
 
+def confirm(question: str, *, yes: bool, as_json: bool) -> None:
+    """Go on only when the user says so: with ``--yes``, or by an answer on the terminal.
+
+    Raises:
+        UsageError: there is nobody to ask.
+        Abort: the answer is no.
+    """
+    if yes:
+        return
+    if as_json:
+        raise click.UsageError("--json needs --yes: there is nobody to ask")
+    if not sys.stdin.isatty():
+        raise click.UsageError("not a terminal, so there is nobody to ask: --yes answers")
+    click.confirm(question, abort=True, err=True)
+
+
 def note(text: str) -> None:
     """A remark on stderr: not a result, not an error."""
     click.echo(harmless(text), err=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from evidence_kit.cli.options import json_option
 from evidence_kit.cli.output import emit_json, say
 from evidence_kit.core.errors import ExitCode
 
@@ -11,7 +12,7 @@ SCHEMA = "evidence-kit/platforms/1"
 
 
 @click.command(name="platforms")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def command(as_json: bool) -> None:
     """Show which platforms are supported, and which tokens are set.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from evidence_kit.cli.capture import RESULT_SCHEMA, print_result
+from evidence_kit.cli.options import json_option, key_options, output_option
 from evidence_kit.cli.output import emit_json, progress, say
 from evidence_kit.cli.settings import Settings, home
 from evidence_kit.core.errors import ExitCode
@@ -22,18 +23,9 @@ _STATES = {
 
 @click.command(name="recover")
 @click.argument("capture_id", metavar="[ID]", required=False)
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Another folder for the bundle than was asked for at first.",
-)
-@click.option("--identity", help="Name of the identity that signs.")
-@click.option(
-    "--passphrase-fd",
-    type=click.IntRange(0, 255),
-    help="Read the key's passphrase from this file descriptor, one line.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@output_option("Another folder for the bundle than was asked for at first.")
+@key_options
+@json_option
 def command(
     capture_id: str | None,
     output: Path | None,
@@ -51,7 +43,7 @@ def command(
       evidence-kit recover
       evidence-kit recover 20261123T100000Z-01020304
     """
-    from evidence_kit.jobs.recover import recover
+    from evidence_kit.jobs.recover import recover, require_unfinished
 
     settings = Settings(home())
     if capture_id is None:
@@ -60,6 +52,7 @@ def command(
     from evidence_kit.jobs.identity import load_identity, show_identity
     from evidence_kit.jobs.trust import load_anchors
 
+    require_unfinished(settings.home, capture_id)  # before a passphrase is asked for
     name = settings.text("identity", identity)
     show_identity(settings.home, name)
     signer = load_identity(settings.home, name, get_passphrase(name, passphrase_fd))

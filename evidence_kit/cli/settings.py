@@ -10,8 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from evidence_kit.core.errors import ConfigError
+from evidence_kit.core.errors import ConfigError, StorageError
 from evidence_kit.core.words import LANGUAGES
+from evidence_kit.core.write_once import private_folder
 
 HOME_VARIABLE = "EVIDENCE_KIT_HOME"
 PREFIX = "EVIDENCE_KIT_"
@@ -64,6 +65,21 @@ def home(environment: Mapping[str, str] = os.environ) -> Path:
     import platformdirs
 
     return platformdirs.user_data_path("evidence-kit", appauthor=False)
+
+
+def make_home(folder: Path) -> None:
+    """Make the home folder, open to its owner only (on Windows the folder above decides).
+
+    Raises:
+        StorageError: it cannot be made.
+    """
+    try:
+        private_folder(folder)
+    except OSError as error:
+        reason = (error.strerror or "unknown error").lower()
+        raise StorageError(
+            f"cannot make the folder {folder}: {reason}", hint=f"set {HOME_VARIABLE} to another"
+        ) from error
 
 
 class Settings:
@@ -121,7 +137,11 @@ class Settings:
         except FileNotFoundError:
             return {}
         except OSError as error:
-            raise ConfigError(f"cannot read {self.path}: {error.strerror}") from error
+            reason = (error.strerror or "unknown error").lower()
+            raise ConfigError(
+                f"cannot read {self.path}: {reason}",
+                hint=f"check your rights to it, or set {HOME_VARIABLE} to another folder",
+            ) from error
         try:
             found = tomllib.loads(data.decode("utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from evidence_kit.cli.options import json_option
 from evidence_kit.cli.output import emit_json, progress, say
 from evidence_kit.cli.settings import Settings, home
 from evidence_kit.core.errors import ExitCode
@@ -14,7 +15,7 @@ SCHEMA = "evidence-kit/setup/1"
 
 @click.command(name="setup")
 @click.option("--no-install", is_flag=True, help="Only look; install nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def command(no_install: bool, as_json: bool) -> None:
     """Find or install a browser, so that captures can be made.
 

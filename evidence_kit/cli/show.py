@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from evidence_kit.cli.options import json_option, lang_option, trust_options
 from evidence_kit.cli.output import emit_json, progress
 from evidence_kit.cli.settings import Settings, home
 from evidence_kit.core.errors import ExitCode
 from evidence_kit.core.terminal_text import harmless
-from evidence_kit.core.words import LANGUAGES, Words
+from evidence_kit.core.words import Words
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from evidence_kit.jobs.show import Shown
-
-_CERTIFICATE = click.Path(dir_okay=False, path_type=Path)
 
 MAX_TEXT = 4_000
 """Characters of one post's text that are printed; the whole stands in data/post.json."""
@@ -30,24 +29,9 @@ MAX_POSTS = 20
 
 @click.command(name="show")
 @click.argument("bundle", type=click.Path(path_type=Path))
-@click.option(
-    "--trust",
-    "signers",
-    multiple=True,
-    type=_CERTIFICATE,
-    metavar="CERT",
-    help="Trust this signer's certificate in this run.",
-)
-@click.option(
-    "--tsa-trust",
-    "tsas",
-    multiple=True,
-    type=_CERTIFICATE,
-    metavar="CERT",
-    help="Trust this time-stamping authority's certificate in this run.",
-)
-@click.option("--lang", type=click.Choice(LANGUAGES), help="Language of labels and verdict.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@trust_options
+@lang_option
+@json_option
 def command(
     bundle: Path,
     signers: tuple[Path, ...],

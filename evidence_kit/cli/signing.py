@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
+from evidence_kit.cli.options import key_options, together, tsa_option
 from evidence_kit.cli.settings import Settings, home
 
 if TYPE_CHECKING:
@@ -16,31 +16,12 @@ if TYPE_CHECKING:
     from evidence_kit.seal.anchors import TrustAnchors
     from evidence_kit.seal.signer import Signer
 
-_Command = TypeVar("_Command", bound=Callable[..., Any])
-
-_OPTIONS = (
-    click.option("--identity", help="Name of the identity that signs."),
-    click.option(
-        "--passphrase-fd",
-        type=click.IntRange(0, 255),
-        help="Read the key's passphrase from this file descriptor, one line.",
-    ),
-    click.option(
-        "--tsa",
-        "tsas",
-        multiple=True,
-        metavar="URL",
-        help="Time-stamping authority; repeat it for others that are tried when one fails.",
-    ),
+signing_options = together(
+    key_options,
+    tsa_option,
     click.option("--no-tsa", is_flag=True, help="No time stamp: only your own clock tells."),
 )
-
-
-def signing_options(command: _Command) -> _Command:
-    """The options that :func:`prepare` takes."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+"""The options that :func:`prepare` takes."""
 
 
 @dataclass(frozen=True)

@@ -6,20 +6,15 @@ from pathlib import Path
 
 import click
 
+from evidence_kit.cli.options import json_option, tsa_option
 from evidence_kit.cli.stamped import stamp_with
 from evidence_kit.jobs.stamp_later import stamp_bundle
 
 
 @click.command(name="timestamp")
 @click.argument("bundle", type=click.Path(path_type=Path))
-@click.option(
-    "--tsa",
-    "tsas",
-    multiple=True,
-    metavar="URL",
-    help="Time-stamping authority; repeat it for others that are tried when one fails.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@tsa_option
+@json_option
 def command(bundle: Path, tsas: tuple[str, ...], as_json: bool) -> int:
     """Add a time stamp to a sealed bundle; no key needed.
 

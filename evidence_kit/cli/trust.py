@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from evidence_kit.cli.options import json_option
 from evidence_kit.cli.output import emit_json, note, say
 from evidence_kit.cli.settings import home
 from evidence_kit.core.clock import iso
@@ -41,7 +42,7 @@ def command() -> None:
 @click.option("--tsa", is_flag=True, help="It is of a time-stamping authority, not of a signer.")
 @click.option("--by", "vouched_by", required=True, help="Who said whose certificate this is.")
 @click.option("--how", required=True, help="How the fingerprint was compared.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def add(file: Path, tsa: bool, vouched_by: str, how: str, as_json: bool) -> None:
     """Trust the one certificate in FILE (PEM or DER) from now on."""
     from evidence_kit.jobs.trust import add_trust, read_certificates
@@ -60,7 +61,7 @@ def add(file: Path, tsa: bool, vouched_by: str, how: str, as_json: bool) -> None
 
 
 @command.command(name="list")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def list_(as_json: bool) -> None:
     """List everything that is trusted, and on whose word."""
     from evidence_kit.jobs.trust import list_trust
@@ -73,7 +74,7 @@ def list_(as_json: bool) -> None:
 
 @command.command(name="remove")
 @click.argument("fingerprint")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def remove(fingerprint: str, as_json: bool) -> None:
     """Stop trusting the certificate whose FINGERPRINT begins so (8 characters or more)."""
     from evidence_kit.jobs.trust import remove_trust

@@ -6,11 +6,9 @@ from pathlib import Path
 
 import click
 
+from evidence_kit.cli.options import json_option, lang_option, receipt_option, trust_options
 from evidence_kit.cli.output import emit_json, progress
 from evidence_kit.cli.settings import Settings, home
-from evidence_kit.core.words import LANGUAGES
-
-_CERTIFICATE = click.Path(dir_okay=False, path_type=Path)
 
 MAX_JOBS = 61
 """Processes; Windows waits for no more (WaitForMultipleObjects)."""
@@ -30,29 +28,8 @@ def language(settings: Settings, flag: str | None) -> str:
 
 @click.command(name="verify")
 @click.argument("bundles", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--trust",
-    "signers",
-    multiple=True,
-    type=_CERTIFICATE,
-    metavar="CERT",
-    help="Trust this signer's certificate in this run; get it from outside the bundle.",
-)
-@click.option(
-    "--tsa-trust",
-    "tsas",
-    multiple=True,
-    type=_CERTIFICATE,
-    metavar="CERT",
-    help="Trust this time-stamping authority's certificate in this run.",
-)
-@click.option(
-    "--receipt",
-    "receipt_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Compare with the receipt that was kept elsewhere (one bundle only).",
-)
+@trust_options
+@receipt_option("Compare with the receipt that was kept elsewhere (one bundle only).")
 @click.option(
     "--accept",
     metavar="WORDS",
@@ -64,8 +41,8 @@ def language(settings: Settings, flag: str | None) -> str:
     type=click.IntRange(1, MAX_JOBS),
     help="Processes that share the work on several bundles; default: one per processor.",
 )
-@click.option("--lang", type=click.Choice(LANGUAGES), help="Language of the verdict.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@lang_option
+@json_option
 def command(
     bundles: tuple[Path, ...],
     signers: tuple[Path, ...],

@@ -90,9 +90,9 @@ def in_order(names: Iterable[str]) -> list[str]:
 
 def custody_folder(bundle: Path) -> Path:
     """``NAME.custody`` beside ``NAME.asice``: what happened after the seal."""
-    return bundle.with_name(bundle.name.removesuffix(SUFFIX) + ".custody")
+    return bundle.parent / (bundle.name.removesuffix(SUFFIX) + ".custody")
 
 
 def receipt_path(bundle: Path) -> Path:
     """``NAME.receipt.json`` beside ``NAME.asice``."""
-    return bundle.with_name(bundle.name.removesuffix(SUFFIX) + ".receipt.json")
+    return bundle.parent / (bundle.name.removesuffix(SUFFIX) + ".receipt.json")

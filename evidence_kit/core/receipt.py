@@ -147,5 +147,8 @@ def load_receipt(path: Path) -> Receipt:
             data = stream.read(MAX_RECEIPT + 1)
     except OSError as error:
         reason = (error.strerror or "unknown error").lower()
-        raise UnreadableFileError(f"cannot read the receipt {path.name}: {reason}") from error
+        raise UnreadableFileError(
+            f"cannot read the receipt {path.name}: {reason}",
+            hint="check the path and your rights to the file",
+        ) from error
     return read_receipt(data)

@@ -31,9 +31,22 @@ _HINTS = {
     errno.EROFS: "this disk is read-only: choose another folder",
     errno.ENOENT: "the folder does not exist: make it first",
     errno.ENOTDIR: "the folder does not exist: make it first",
-    errno.EEXIST: "evidence is never overwritten: choose another name or folder",
+    errno.EEXIST: "files are never overwritten: choose another name or folder",
     errno.ENAMETOOLONG: "choose a shorter name or folder",
 }
+
+
+def private_folder(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, open to their owner only (mode 0700).
+
+    ``Path.mkdir`` gives that mode to the last one alone. On Windows the folder above decides.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    if not folder.parent.exists():
+        private_folder(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
 
 
 @contextmanager

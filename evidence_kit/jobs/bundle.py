@@ -30,7 +30,7 @@ from evidence_kit.core.layout import (
     receipt_path,
 )
 from evidence_kit.core.receipt import Contact, CustodyMark, Receipt, load_receipt, write_receipt
-from evidence_kit.core.write_once import write_bytes_once, write_once
+from evidence_kit.core.write_once import private_folder, write_bytes_once, write_once
 from evidence_kit.jobs.workfolder import MADE, WorkFolder
 from evidence_kit.seal.bagit import BagInfo, tag_files
 from evidence_kit.seal.bundle_readme import ReadmeParams, bundle_readme
@@ -349,7 +349,7 @@ def _keep_receipt(target: Path, receipt: Receipt, receipts: Path) -> Path:
     else:
         write_bytes_once(path, data)
     try:
-        receipts.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(receipts)
     except OSError as error:
         raise StorageError(f"cannot make {receipts}: {error.strerror}") from error
     if not (receipts / path.name).exists():

@@ -16,6 +16,7 @@ from pathlib import Path
 from evidence_kit.core.clock import Clock
 from evidence_kit.core.errors import (
     EvidenceError,
+    InterruptedByUserError,
     NetworkError,
     StorageError,
 )
@@ -121,6 +122,10 @@ def capture(
         )
         _keep_or_remove(work, failure)
         raise failure from error
+    except KeyboardInterrupt as error:
+        stopped = InterruptedByUserError("stopped")
+        _keep_or_remove(work, stopped)
+        raise stopped from error
     except BaseException as error:
         _keep_or_remove(work, error)
         raise
@@ -144,6 +149,8 @@ def _keep_or_remove(work: WorkFolder, error: BaseException) -> None:
         work.remove()
         return
     work.release()
-    if isinstance(error, EvidenceError):
-        kept = f"what was captured is kept: evidence-kit recover {work.id}"
+    kept = f"what was captured is kept: evidence-kit recover {work.id}"
+    if not isinstance(error, EvidenceError):
+        error.add_note(kept)
+    else:
         error.hint = f"{error.hint}; {kept}" if error.hint else kept

@@ -18,7 +18,7 @@ from evidence_kit.core.events import Progress, Silent
 from evidence_kit.core.findings import Section
 from evidence_kit.core.layout import SUFFIX, custody_folder
 from evidence_kit.core.receipt import CustodyMark, Receipt, write_receipt
-from evidence_kit.core.write_once import write_bytes_once
+from evidence_kit.core.write_once import private_folder, write_bytes_once
 from evidence_kit.jobs.bundle import SOFTWARE, Stamp, Stamper
 from evidence_kit.jobs.verify import Examined, examine
 from evidence_kit.seal.anchors import TrustAnchors
@@ -271,7 +271,7 @@ def _keep(receipts: Path, receipt: Receipt) -> Path:
     if receipt.custody is None:
         raise StorageError("a receipt of an event without the event")
     try:
-        receipts.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(receipts)
     except OSError as error:
         raise StorageError(f"cannot make {receipts}: {error.strerror}") from error
     stem = receipt.bundle.removesuffix(SUFFIX)

@@ -74,7 +74,10 @@ def read_log(
     except OSError as error:
         if not custody_folder(bundle).is_dir():
             reason = (error.strerror or "unknown error").lower()
-            raise UnreadableFileError(f"cannot read {bundle.name}: {reason}") from error
+            raise UnreadableFileError(
+                f"cannot read {bundle.name}: {reason}",
+                hint="check the path and your rights to the file",
+            ) from error
     stamps = judge_stamps(bundle, file, anchors=anchors, now=now)
     custody = check_custody(bundle, file, stamps, anchors=anchors, now=now, receipt=receipt)
     findings = list(custody.findings)

@@ -26,7 +26,7 @@ from evidence_kit.core.canonical_json import dumps, loads
 from evidence_kit.core.clock import iso
 from evidence_kit.core.errors import InputError, KeyUnavailableError, StorageError
 from evidence_kit.core.limits import MAX_NAME
-from evidence_kit.core.write_once import write_bytes_once
+from evidence_kit.core.write_once import private_folder, write_bytes_once
 from evidence_kit.seal import x509 as certificates
 from evidence_kit.seal.cades_check import SignerInfo, describe
 from evidence_kit.seal.signer import KeySigner, Signer
@@ -307,7 +307,7 @@ def store(
     if hardware:
         record["pkcs11"] = hardware
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(folder.parent)
         draft = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
     except OSError as error:
         raise StorageError(f"cannot make {folder.parent}: {error.strerror}") from error

@@ -18,7 +18,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 
-from evidence_kit.core.errors import InputError, KeyUnavailableError, StorageError
+from evidence_kit.core.errors import (
+    InputError,
+    KeyUnavailableError,
+    StorageError,
+    UnreadableFileError,
+)
 from evidence_kit.core.write_once import write_bytes_once
 from evidence_kit.gather.hardware_key import certificates_in_token, read_uri
 from evidence_kit.jobs.identity import (
@@ -221,7 +226,10 @@ def _read(path: Path, passphrase: bytes | None) -> tuple[list[SigningKey], list[
         with path.open("rb") as stream:
             data = stream.read(MAX_KEY_FILE + 1)
     except OSError as error:
-        raise InputError(f"cannot read {path.name}: {error.strerror}") from error
+        reason = (error.strerror or "unknown error").lower()
+        raise UnreadableFileError(
+            f"cannot read {path.name}: {reason}", hint="check the path and your rights to the file"
+        ) from error
     if len(data) > MAX_KEY_FILE:
         raise InputError(f"{path.name} is too large for a key with its certificates")
     if b"-----BEGIN " not in data:

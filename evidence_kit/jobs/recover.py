@@ -76,6 +76,15 @@ def list_unfinished(home: Path) -> list[Unfinished]:
     return found
 
 
+def require_unfinished(home: Path, capture_id: str) -> None:
+    """Look whether there is such a capture, before a user is asked for anything.
+
+    Raises:
+        InputError: there is none.
+    """
+    WorkFolder.require(home, capture_id)
+
+
 def discard(home: Path, capture_id: str) -> None:
     """Remove a work folder with everything in it.
 

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from evidence_kit.core.canonical_json import JsonError, dumps, loads
 from evidence_kit.core.clock import iso, parse_iso
 from evidence_kit.core.errors import ConfigError, InputError, StorageError, UnreadableFileError
-from evidence_kit.core.write_once import write_bytes_once
+from evidence_kit.core.write_once import private_folder, write_bytes_once
 from evidence_kit.seal import x509 as certificates
 from evidence_kit.seal.anchors import MAX_ANCHORS, TrustAnchors
 from evidence_kit.seal.cades_check import SignerInfo, describe
@@ -71,7 +71,10 @@ def read_certificates(path: Path) -> list[bytes]:
             raise InputError(f"{path.name} is too large for a certificate file")
         data = path.read_bytes()
     except OSError as error:
-        raise UnreadableFileError(f"cannot read {path}: {error.strerror}") from error
+        reason = (error.strerror or "unknown error").lower()
+        raise UnreadableFileError(
+            f"cannot read {path}: {reason}", hint="check the path and your rights to the file"
+        ) from error
     if b"PRIVATE KEY-----" in data:
         raise InputError(
             f"{path.name} holds a private key", hint="give the certificate alone, never the key"
@@ -140,7 +143,7 @@ def add_trust(
         "added": iso(entry.added),
     }
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
         # A certificate without its record does not count, so the certificate comes first.
         pem = certificate.parsed.public_bytes(Encoding.PEM)
         write_bytes_once(folder / f"{certificate.fingerprint}.pem", pem)

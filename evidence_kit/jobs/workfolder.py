@@ -21,6 +21,7 @@ from evidence_kit.core.canonical_json import JsonError, dumps, dumps_line, loads
 from evidence_kit.core.clock import Clock, compact, iso
 from evidence_kit.core.digests import Digests, digest_file
 from evidence_kit.core.errors import InputError, StorageError
+from evidence_kit.core.write_once import private_folder
 from evidence_kit.jobs.plain import PlainError, decode, encode
 
 ID_FORM = re.compile(r"^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}$")
@@ -111,7 +112,7 @@ class WorkFolder:
         folder = cls(home / "work" / capture_id)
         unfinished_captures(home)  # takes away what an interrupted removal left
         try:
-            folder.root.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            private_folder(folder.root.parent)
             folder.root.mkdir(mode=0o700)
             for part in (folder.data, folder.wire, folder.wire_api, folder.scratch, folder._state):
                 part.mkdir(parents=True)
@@ -123,6 +124,19 @@ class WorkFolder:
             ) from error
         return folder
 
+    @staticmethod
+    def require(home: Path, capture_id: str) -> None:
+        """Look whether there is a work folder of this id.
+
+        Raises:
+            InputError: there is none.
+        """
+        if not ID_FORM.match(capture_id) or not (home / "work" / capture_id).is_dir():
+            raise InputError(
+                f"there is no unfinished capture '{capture_id}'",
+                hint="'evidence-kit recover' lists those there are",
+            )
+
     @classmethod
     def open(cls, home: Path, capture_id: str) -> WorkFolder:
         """The folder that an earlier run left; nobody else may use it until this run ends.
@@ -130,12 +144,8 @@ class WorkFolder:
         Raises:
             InputError: there is none of this id, or the capture still runs.
         """
+        cls.require(home, capture_id)
         folder = cls(home / "work" / capture_id)
-        if not ID_FORM.match(capture_id) or not folder.root.is_dir():
-            raise InputError(
-                f"there is no unfinished capture '{capture_id}'",
-                hint="'evidence-kit recover' lists those there are",
-            )
         try:
             folder._hold()
         except OSError as error:

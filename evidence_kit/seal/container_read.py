@@ -101,6 +101,18 @@ def walk(path: Path, *, whole: bool = False, progress: Progress | None = None) -
     return Walk(path, found.entries, found.time, found.findings, digests)
 
 
+def require_readable(path: Path) -> None:
+    """Look whether a container can be opened, before a user is asked for anything.
+
+    Raises:
+        UnreadableFileError: not a regular file, or it cannot be opened.
+    """
+    try:
+        _open_regular(path).close()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
 def check_time(walked: Walk, signing_time: datetime) -> Iterator[Finding]:
     """FORMAT.md section 2.3: the headers' time is the signing time, truncated to two seconds."""
     utc = signing_time.astimezone(UTC)
@@ -199,7 +211,7 @@ def _open_regular(path: Path) -> BinaryIO:
     """Open without buffer; a pipe or device is refused before it could block."""
     if not stat.S_ISREG(path.stat().st_mode):
         raise UnreadableFileError(
-            f"{path.name} is not a regular file", hint="give the .asice file itself"
+            f"{path.name or path} is not a regular file", hint="give the .asice file itself"
         )
     return path.open("rb", buffering=0)
 
