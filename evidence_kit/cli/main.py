@@ -116,7 +116,7 @@ def run(arguments: list[str]) -> int:
             _print_nowhere()
             return _report(
                 "storage-failed",
-                f"the output cannot be written: {str(error).lower()}",
+                f"the output cannot be written: {getattr(error, 'strerror', '') or error}".lower(),
                 "send it to another file, or to the terminal",
                 ExitCode.STORAGE,
                 as_json=False,
