@@ -292,6 +292,12 @@ class WorkFolder:
             for left in range(REMOVE_TRIES - 1, -1, -1):
                 try:
                     shutil.rmtree(gone)
+                    # A dying browser makes its profile's folder again under the old name.
+                    if self.root.exists():
+                        shutil.rmtree(self.root)
+                    break
+                except FileNotFoundError:
+                    shutil.rmtree(self.root, ignore_errors=True)
                     break
                 except OSError:
                     if not left:
