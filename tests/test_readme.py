@@ -103,3 +103,25 @@ def test_every_command_in_the_documents_exists(document: Path) -> None:
             flag for item in (command.params if command else []) for flag in item.secondary_opts
         }
         assert options <= known | {"--help"}, line
+
+
+def test_the_architecture_names_every_module() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    floors = re.split(r"^### ", text.partition("## Modules")[2], flags=re.MULTILINE)[1:]
+    named = {part.split()[0]: set(re.findall(r"`(\w+)`", part)) for part in floors}
+    for folder in (ROOT / "evidence_kit").iterdir():
+        modules = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+        if modules:
+            assert not modules - named[folder.name], folder.name
+
+
+def test_every_document_is_in_the_table_of_the_readme_once() -> None:
+    table = README.read_text("utf-8").partition("## Documents")[2]
+    listed = [target for target in re.findall(r"\]\(([\w./-]+)\)", table) if target.endswith(".md")]
+    documents = [
+        *(path.name for path in ROOT.glob("*.md") if path != README),
+        *(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md")),
+        *(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs" / "nl").glob("*.md")),
+        "evidence_kit/FORMAT.md",
+    ]
+    assert sorted(listed) == sorted(documents)
