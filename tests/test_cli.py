@@ -194,6 +194,22 @@ def test_nobody_to_ask(own_home: Path, tmp_path: Path) -> None:
     assert bundle.exists()
 
 
+def test_an_answer_through_a_pipe_counts(own_home: Path, tmp_path: Path) -> None:
+    bundle = tmp_path / "x.asice"
+    bundle.write_bytes(b"x")
+    ended = subprocess.run(
+        [sys.executable, "-m", "evidence_kit", "custody", "destroy", str(bundle), "--reason", "x"],
+        input="n\n",
+        capture_output=True,
+        text=True,
+        env={**os.environ, "EVIDENCE_KIT_HOME": str(own_home)},
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 130
+    assert bundle.exists()
+
+
 def test_the_home_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
     home = tmp_path / "new" / "home"
     assert program("config", "init", home=home).returncode == 0

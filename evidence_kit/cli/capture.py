@@ -11,6 +11,7 @@ import click
 from evidence_kit.cli.options import json_option, key_options, output_option, tsa_option
 from evidence_kit.cli.output import emit_json, progress, say
 from evidence_kit.cli.settings import Settings, home
+from evidence_kit.cli.signing import open_key
 from evidence_kit.core.errors import ExitCode
 from evidence_kit.core.terminal_text import harmless
 
@@ -90,13 +91,10 @@ def command(
     if no_tsa and (tsas or second_tsa):
         raise click.UsageError("--no-tsa cannot go with --tsa or --second-tsa")
     with Driver() as driver:  # starts by itself while everything else is loaded and asked for
-        from evidence_kit.cli.passphrase import get_passphrase
         from evidence_kit.jobs.capture import CaptureRequest, capture, target_of
-        from evidence_kit.jobs.identity import load_identity, show_identity
         from evidence_kit.jobs.trust import load_anchors
 
         settings = Settings(home())
-        name = settings.text("identity", identity)
         request = CaptureRequest(
             url=url,
             output=Path(settings.text("output", str(output) if output else None)),
@@ -115,9 +113,8 @@ def command(
             command=("evidence-kit", *sys.argv[1:]),
         )
         target_of(url)
-        show_identity(settings.home, name)  # no passphrase is asked for a key that is not there
-        signer = load_identity(settings.home, name, get_passphrase(name, passphrase_fd))
-        anchors = load_anchors(settings.home, (), ())
+        signer = open_key(settings, identity, passphrase_fd)
+        anchors = load_anchors(settings.home)
         with progress(as_json=as_json) as shown:
             result = capture(
                 request,
@@ -127,15 +124,19 @@ def command(
                 progress=shown,
                 driver=driver,
             )
+    return tell(result, as_json=as_json)
+
+
+def tell(result: CaptureResult, *, as_json: bool) -> int:
+    """Print a sealed capture, for a person or as JSON; the exit code."""
     if as_json:
         emit_json(RESULT_SCHEMA, result.exit_code, result.to_json())
     else:
-        print_result(result)
+        _print(result)
     return int(result.exit_code)
 
 
-def print_result(result: CaptureResult) -> None:
-    """What a person is told of a sealed capture."""
+def _print(result: CaptureResult) -> None:
     words = {
         ExitCode.OK: "complete: everything asked for is in the bundle",
         ExitCode.GAPS: "partial: sealed, but something is missing",

@@ -40,7 +40,7 @@ def say(text: str = "") -> None:
 
 
 def confirm(question: str, *, yes: bool, as_json: bool) -> None:
-    """Go on only when the user says so: with ``--yes``, or by an answer on the terminal.
+    """Go on only when the user says so: with ``--yes``, or by an answer on standard input.
 
     Raises:
         UsageError: there is nobody to ask.
@@ -50,9 +50,15 @@ def confirm(question: str, *, yes: bool, as_json: bool) -> None:
         return
     if as_json:
         raise click.UsageError("--json needs --yes: there is nobody to ask")
-    if not sys.stdin.isatty():
-        raise click.UsageError("not a terminal, so there is nobody to ask: --yes answers")
-    click.confirm(question, abort=True, err=True)
+    try:
+        agreed = click.confirm(question, err=True)
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        click.echo(err=True)  # the question has no end of line
+        raise click.UsageError("nobody answered; without a terminal --yes answers") from None
+    if not agreed:
+        raise click.Abort
 
 
 def note(text: str) -> None:

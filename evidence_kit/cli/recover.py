@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from evidence_kit.cli.capture import RESULT_SCHEMA, print_result
+from evidence_kit.cli.capture import tell
 from evidence_kit.cli.options import json_option, key_options, output_option
 from evidence_kit.cli.output import emit_json, progress, say
 from evidence_kit.cli.settings import Settings, home
+from evidence_kit.cli.signing import open_key
 from evidence_kit.core.errors import ExitCode
 from evidence_kit.core.terminal_text import harmless
 
@@ -48,15 +49,11 @@ def command(
     settings = Settings(home())
     if capture_id is None:
         return _list(settings.home, as_json=as_json)
-    from evidence_kit.cli.passphrase import get_passphrase
-    from evidence_kit.jobs.identity import load_identity, show_identity
     from evidence_kit.jobs.trust import load_anchors
 
     require_unfinished(settings.home, capture_id)  # before a passphrase is asked for
-    name = settings.text("identity", identity)
-    show_identity(settings.home, name)
-    signer = load_identity(settings.home, name, get_passphrase(name, passphrase_fd))
-    anchors = load_anchors(settings.home, (), ())
+    signer = open_key(settings, identity, passphrase_fd)
+    anchors = load_anchors(settings.home)
     with progress(as_json=as_json) as shown:
         result = recover(
             capture_id,
@@ -66,11 +63,7 @@ def command(
             progress=shown,
             output=output,
         )
-    if as_json:
-        emit_json(RESULT_SCHEMA, result.exit_code, result.to_json())
-    else:
-        print_result(result)
-    return int(result.exit_code)
+    return tell(result, as_json=as_json)
 
 
 def _list(folder: Path, *, as_json: bool) -> int:

@@ -39,6 +39,19 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def open_key(settings: Settings, identity: str | None, passphrase_fd: int | None) -> Signer:
+    """The key that signs; a passphrase is asked for only once it is known to be there.
+
+    Raises:
+        KeyUnavailableError, InputError, ConfigError: as the parts do.
+    """
+    from evidence_kit.cli.passphrase import get_passphrase
+    from evidence_kit.jobs.identity import load_identity
+
+    name = settings.text("identity", identity)
+    return load_identity(settings.home, name, lambda: get_passphrase(name, passphrase_fd))
+
+
 def prepare(
     identity: str | None, passphrase_fd: int | None, tsas: tuple[str, ...], *, no_tsa: bool
 ) -> Signing:
@@ -48,18 +61,15 @@ def prepare(
         UsageError: ``--tsa`` together with ``--no-tsa``.
         KeyUnavailableError, ConfigError, InputError: as the parts do.
     """
-    from evidence_kit.cli.passphrase import get_passphrase
     from evidence_kit.gather.tsa_client import TsaClient
     from evidence_kit.gather.tsa_list import known_tsas
-    from evidence_kit.jobs.identity import load_identity
     from evidence_kit.jobs.stamping import stamper
     from evidence_kit.jobs.trust import load_anchors
 
     if no_tsa and tsas:
         raise click.UsageError("--no-tsa cannot go with --tsa")
     settings = Settings(home())
-    name = settings.text("identity", identity)
-    signer = load_identity(settings.home, name, lambda: get_passphrase(name, passphrase_fd))
+    signer = open_key(settings, identity, passphrase_fd)
     anchors = load_anchors(settings.home)
     ask = None
     if not no_tsa:

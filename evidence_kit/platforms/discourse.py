@@ -99,9 +99,6 @@ def _about(visit: Visit, base: str, topic: str, number: int) -> PlatformResult:
     if isinstance(raw, PlatformResult):
         return raw
     if not raw.usable or str(raw.get("/id")) != topic:
-        if raw.status == 200:
-            visit.unreadable("topic", raw)
-            return visit.result(State.ERROR)
         return visit.result(visit.absent("topic", raw))
     listed = raw.listed("/post_stream/posts")
     places = {at(item, "/post_number"): f"/post_stream/posts/{i}" for i, item in enumerate(listed)}

@@ -99,9 +99,6 @@ def _about(visit: Visit, base: str, topic: str, number: int) -> PlatformResult:
     if isinstance(raw, PlatformResult):
         return raw
     if not raw.usable or str(raw.get("/tid")) != topic:
-        if raw.status == 200:
-            visit.unreadable("topic", raw)
-            return visit.result(State.ERROR)
         return visit.result(visit.absent("topic", raw))
     places = {at(item, "/index"): f"/posts/{i}" for i, item in enumerate(raw.listed("/posts"))}
     if number - 1 not in places:
