@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from evidence_kit.core.exchange import Exchange, Representation, Source
 from evidence_kit.seal.http_message import body_chunks, decode, measure
 from evidence_kit.seal.redact import Redactor
-from evidence_kit.seal.redact_fields import in_json, in_url
+from evidence_kit.seal.redact_fields import in_json, in_url, is_secret_header
 from evidence_kit.seal.redact_types import Content, RedactedExchange
 from evidence_kit.seal.redact_values import looks_random
 from evidence_kit.seal.redact_websocket import redact_frames
@@ -404,3 +404,37 @@ def test_bytes_behind_a_message_are_searched_too(tmp_path: Path, method: str, le
     (found,) = [entry for entry in done.items if entry.side == "response"]
     ((start, end),) = found.ranges
     assert data[:start] + secret + data[end:] == wire
+
+
+def test_fields_that_hold_tokens_whatever_their_prefix() -> None:
+    for name in (b"X-Auth", b"Private-Token", b"X-Vault-Token", b"DPoP", b"X-CSRFToken", b"Token"):
+        assert is_secret_header(name), name
+    for name in (b"X-Author", b"Accept", b"Content-Type", b"X-Session-Count", b"ETag"):
+        assert not is_secret_header(name), name
+
+
+def test_pairs_in_json_within_json_and_in_graphql() -> None:
+    body = json.dumps(
+        {
+            "query": 'mutation { login(user: "kees", password: "fiets band") { id } }',
+            "body": json.dumps({"accessToken": "wiel", "text": "Ik weet waar je woont"}),
+        }
+    ).encode()
+    assert {item.value for item in in_json(body)} == {b"fiets band", b"wiel"}
+    for item in in_json(body):
+        assert body[item.start : item.end] == item.value
+
+
+@pytest.mark.parametrize("around", [b"", b"x" * 3_000_000])
+def test_a_wordy_value_is_masked_in_its_own_address_only(around: bytes) -> None:
+    redactor = Redactor()
+    redactor.learn_url("https://site.example/p?a=1&token=fietsbel&b=2")
+    address = b"https://site.example/p?a=1&token=fietsbel&b=2"
+    escaped = address.replace(b"&", b"&amp;")
+    words = b"\nDe fietsbel is weg; https://site.example/q?token=fietsbel\n"
+    data, items = redactor.redact_bytes(around + address + words + escaped, "data/capture.log")
+    assert len(data) == len(around + address + words + escaped)
+    assert data.count(b"fietsbel") == 2
+    assert data.count(b"token=REDACTED&") == 2
+    assert words in data
+    assert [len(item.ranges) for item in items] == [2]

@@ -206,3 +206,60 @@ def test_a_hostile_page_blanks_no_word_of_the_post(sealed: Capture, tmp_path: Pa
     )
     notes = [item["detail"] for item in found.record["redaction_notes"]]
     assert any("stands" in note for note in notes)
+
+
+CREDENTIALS = {
+    "address": "kattenbrood",  # looks like words: masked in its own address, and as a field
+    "frame": "wsQ7vLm4TzR8wPb3NcY6hFs1Dg5Ua9",
+    "short": "geheim12",
+    "subprotocol": "prJ9xQ7vLm4TzR8wPb3NcY6hFs1Dg5",
+    "field": "xaK3jd92LsPq0ZmR7vTy4WbN8cHf",
+    "jwt": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiIsIm4iOiJ4In0.q8Zr5Kx1Nf7Wd3Tb9Yg2Vc6Hs4Mj0Lp",
+    "query": "broodrooster",
+    "fragment": "frU7yT3rE9wQ1aS5dF8gH2jK4lZ6",
+}
+
+
+def test_credentials_that_scripts_send_by_other_ways(sealed: Capture, tmp_path: Path) -> None:
+    """Set by script, so that they stand nowhere in the page: whatever is found was sent."""
+    js = {
+        name: f"String.fromCharCode({','.join(str(ord(char)) for char in value)})"
+        for name, value in CREDENTIALS.items()
+    }
+    page = f"""<!doctype html><title>t</title><p>Ik weet waar je woont.</p><script>(async () => {{
+      const type = {{'Content-Type': 'application/json'}};
+      const f = (headers, body) => fetch('/a', {{method: 'POST', headers, body}}).catch(() => 0);
+      await f({{'X-Auth': {js["field"]}, 'X-Whatever': {js["jwt"]}}}, 'x');
+      await f(type, JSON.stringify({{query: 'mutation {{login(password: "' + {js["query"]} + '")}}',
+        variables: {{input: {{password: {js["query"]}}}}}}}));
+      await f(type, JSON.stringify({{body: JSON.stringify({{user_password: {js["query"]}}})}}));
+      history.replaceState(0, '', location.search + '#access_token=' + {js["fragment"]});
+      const open = (how, message) => new Promise(ready => {{
+        const socket = new WebSocket(location.origin.replace('http', 'ws') + '/socket', how);
+        socket.onmessage = () => {{ socket.send(message); setTimeout(() => socket.close(), 200); }};
+        socket.onclose = ready; }});
+      const message = {{type: 'auth', token: {js["frame"]}, password: {js["short"]}}};
+      await open([], JSON.stringify(message));
+      await open(['access_token', {js["subprotocol"]}], '');
+      document.body.append({js["fragment"]}, ' ', {js["frame"]}, ' ', {js["subprotocol"]});
+    }})();</script>"""
+    given: dict[str, Route] = {
+        "/": lambda _: reply("200 OK", [HTML], page.encode()),
+        "/a": lambda _: reply("200 OK", [("Content-Type", "application/json")], b"{}"),
+        "/socket": accept_websocket,
+    }
+    with run_site(given) as (_, port):
+        found = sealed(f"http://localhost:{port}/?access_token={CREDENTIALS['address']}&x=1")
+    everything = list(streams(found, tmp_path))
+    leaks = {
+        f"{name}: {key}"
+        for name, data in everything
+        for key, value in CREDENTIALS.items()
+        if value.encode() in data
+    }
+    assert not leaks, "\n".join(sorted(leaks))
+    fields = " ".join(item["field"] for item in found.record["redactions"])
+    for field in ("x-auth", "jwt", "sec-websocket-protocol", "json token", "json user_password"):
+        assert field in fields, (field, fields)
+    assert any(item["side"] == "ws-sent" for item in found.record["redactions"])
+    assert any(b"Ik weet waar je woont" in data for name, data in everything if "dom" in name)

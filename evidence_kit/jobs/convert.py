@@ -225,9 +225,13 @@ class Converter:
         folder = self._work.scratch / "redacted-page"
         folder.mkdir(exist_ok=True)
         paths, contents = [], []
-        for path, side in ((frames.sent, "ws-sent"), (frames.received, "ws-received")):
+        sides = (
+            (frames.sent, "ws-sent", self._redactor.mask_message),
+            (frames.received, "ws-received", self._redactor.mask),
+        )
+        for path, side, mask in sides:
             delivered, content, items = redact_frames(
-                path, str(frames.exchange), side, folder, self._redactor.mask
+                path, str(frames.exchange), side, folder, mask
             )
             self._keep(replace(item, record=f"page exchange {item.record}") for item in items)
             paths.append(delivered)

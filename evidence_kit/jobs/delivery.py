@@ -19,6 +19,7 @@ from evidence_kit.gather.tsa_client import TsaClient
 from evidence_kit.jobs.bundle import SOFTWARE, Seal, Sealed, seal_folder
 from evidence_kit.jobs.capture_types import CaptureRequest, target_of
 from evidence_kit.jobs.convert import Converter
+from evidence_kit.jobs.gaps import page_errors, page_gaps, platform_gaps
 from evidence_kit.jobs.gathering import Gathered
 from evidence_kit.jobs.operator import Operator
 from evidence_kit.jobs.record import Note, Parts, StartToken, TlsFile, build_record
@@ -26,6 +27,7 @@ from evidence_kit.jobs.stamping import authorities, revoker, stamper
 from evidence_kit.jobs.workfolder import FAILED, NOT_APPLICABLE, WorkFolder
 from evidence_kit.platforms.base import post_document
 from evidence_kit.seal.redact import Redactor
+from evidence_kit.seal.redact_websocket import frame_texts
 from evidence_kit.seal.signer import Signer
 
 RECORD = "capture.json"
@@ -65,8 +67,7 @@ def deliver(
         StorageError: something cannot be written or read back.
     """
     redactor = Redactor()
-    for exchange in (*gathered.exchanges, *gathered.api):
-        redactor.learn(exchange)
+    _learn(redactor, gathered, request)
     proof = gathered.platform.proof if gathered.platform is not None else None
     for file in proof.files if proof is not None else ():
         redactor.learn_public((work.bag / file).read_bytes())
@@ -117,9 +118,15 @@ def deliver(
             warnings=[
                 *_warnings(gathered.clock, gathered.start_token, request),
                 *_private_authorities(tls),
+                *page_errors(gathered.exchanges),
                 *warnings,
             ],
-            missing=[*gathered.missing, *_unanswered(gathered.api)],
+            missing=[
+                *gathered.missing,
+                *page_gaps(gathered.exchanges),
+                *platform_gaps(gathered.platform),
+                *_unanswered(gathered.api),
+            ],
         )
     )
     data = converter.document(record, f"data/{RECORD}")
@@ -127,6 +134,21 @@ def deliver(
     work.note("recorded", state=record["state"])
     delivered: dict[str, Any] = loads(data)  # without secrets, so that it may be printed
     return delivered
+
+
+def _learn(redactor: Redactor, gathered: Gathered, request: CaptureRequest) -> None:
+    """Everything that is to be masked is known before the first file is written."""
+    redactor.learn_url(request.url)
+    page = gathered.page
+    if page is not None:
+        for url in (page.requested_url, page.final_url or "", *page.navigations):
+            redactor.learn_url(url)
+        for frames in page.recording.websockets:
+            for path in (frames.sent, frames.received):
+                for text in frame_texts(path):
+                    redactor.learn_message(text)
+    for exchange in (*gathered.exchanges, *gathered.api):
+        redactor.learn(exchange)
 
 
 def seal_capture(

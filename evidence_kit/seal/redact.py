@@ -27,6 +27,7 @@ from evidence_kit.seal.redact_fields import (
     AUTH_FIELDS,
     Named,
     basic_password,
+    in_json,
     in_url,
 )
 from evidence_kit.seal.redact_marks import (
@@ -84,6 +85,18 @@ class Redactor:
         if raw:
             self._secrets.learn(name, raw)
 
+    def learn_url(self, url: str) -> None:
+        """Remember the credentials of an address that was asked for, where it recurs as well."""
+        raw = url.encode("utf-8", "surrogateescape")
+        for named in in_url(raw):
+            self._learn(named)
+            self._secrets.learn_in_url(raw, named.start, named.value)
+
+    def learn_message(self, text: bytes) -> None:
+        """Remember the values of credential fields in a message of a WebSocket."""
+        for named in in_json(text):
+            self._learn(named)
+
     def learn_public(self, data: bytes) -> None:
         """Values in ``data`` are known to everybody and stay wherever else they recur.
 
@@ -94,8 +107,7 @@ class Redactor:
 
     def learn(self, exchange: Exchange) -> None:
         """Remember the values of all named credential fields of an exchange."""
-        for named in in_url(exchange.url.encode("utf-8", "surrogateescape")):
-            self._learn(named)
+        self.learn_url(exchange.url)
         for path, response in ((exchange.request, False), (exchange.response, True)):
             message = measured(path, exchange.method if response else "") if path else None
             if path is None or message is None:
@@ -178,6 +190,11 @@ class Redactor:
     def mask(self, data: bytes, subject: str) -> tuple[bytes, list[Mark]]:
         """Mask random values in place; what was masked, for formats that wrap data."""
         marks = self._scan([data], subject)
+        return b"".join(overlay([data], marks)), marks
+
+    def mask_message(self, data: bytes, subject: str) -> tuple[bytes, list[Mark]]:
+        """:meth:`mask`, and named credential fields whatever their value looks like."""
+        marks = union([*map(self._mark, in_json(data)), *self._scan([data], subject)])
         return b"".join(overlay([data], marks)), marks
 
     def note(self, text: str) -> None:
@@ -287,7 +304,11 @@ class Redactor:
             self.note(f"body of {side} {record} was not searched: coding {coding}")
             return []
         chunks = decode(body_chunks(path, message), codings, MAX_DECODED)
-        return self._scan(self._until_bad(chunks, record, side), record)
+        marks = self._scan(self._until_bad(chunks, record, side), record)
+        if side == "request":
+            named = [self._mark(item) for item in named_in_body(path, message, response=False)]
+            marks = union([*named, *marks])
+        return marks
 
     def _until_bad(self, chunks: Iterator[bytes], record: str, side: str) -> Iterator[bytes]:
         """What can be decoded; a cut-off body was at least searched up to the cut."""
@@ -342,7 +363,7 @@ class Redactor:
             edge = len(buffer) if chunk is None else len(buffer) - reach
             cut = edge
             for span in self._secrets.find(buffer):
-                if span.start < edge:
+                if span.since < edge:
                     field = f"body {span.coding}".strip()
                     found.append(Mark(base + span.start, base + span.end, span.number, field))
                     cut = max(cut, span.end)

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
+from evidence_kit.seal.redact_values import looks_random
+
 COOKIE_FIELDS = frozenset({b"cookie", b"cookie2"})
 SET_COOKIE_FIELDS = frozenset({b"set-cookie", b"set-cookie2"})
 AUTH_FIELDS = frozenset({b"authorization", b"proxy-authorization"})
@@ -23,15 +25,20 @@ URL_FIELDS = frozenset({b"referer", b"location", b"content-location", b"refresh"
 
 _SECRET_FIELD = re.compile(
     rb"x?-?(?:csrf|xsrf)(?:-?token)?|(?:request|verification)-?verification-?token"
-    rb"|(?:[a-z0-9-]*-)?(?:api-?key|auth-?token|access-?token|guest-?token|session-?token"
-    rb"|refresh-?token|client-?secret|authentication-?token|security-?token|session-?id)"
+    rb"|(?:[a-z0-9-]*-)?(?:api-?key|auth-?key|token|[a-z]+token|password|secret|session-?id|jwt)"
+    rb"|x-(?:auth|authorization|session)|dpop"
 )
+_JWT = re.compile(rb"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*")
+"""A JSON Web Token (RFC 7519) in its compact form: a credential under whatever name it travels."""
+
+SUBPROTOCOL = b"sec-websocket-protocol"
+"""Where a browser's script can put a credential of a WebSocket: it may set no other field."""
 _SECRET_PARAM = re.compile(
     rb"(?:[a-z0-9]+[_.-])*(?:password|passwd|pwd|passphrase|pass_?code|otp|pin_?code|token"
     rb"|access_?token|refresh_?token|id_?token|auth_?token|api_?key|apikey|client_?secret|secret"
     rb"|session|session_?id|sid|jsessionid|phpsessid|sig|signature|csrf|csrf_?token|xsrf"
     rb"|x-amz-(?:signature|security-token|credential)|x-goog-signature|authorization|auth"
-    rb"|authenticity_?token|csrfmiddlewaretoken|__requestverificationtoken|client_?assertion"
+    rb"|jwt|authenticity_?token|csrfmiddlewaretoken|__requestverificationtoken|client_?assertion"
     rb"|code_?verifier)"
 )
 _PAGING = frozenset(
@@ -43,6 +50,10 @@ _PASSWORD = re.compile(
     rb"(?:[a-z0-9]*[_.\[-])?(?:password|passwd|pwd|pass)(?:[_-]?confirmation)?\]?"
 )
 _JSON_PAIR = re.compile(rb'"([^"\\]{1,100})"\s*:\s*"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_NESTED_PAIR = re.compile(
+    rb'\b([A-Za-z_][A-Za-z0-9_.-]{0,99})(?:\\")?\s*:\s*\\"((?:[^"\\]|\\\\.)*)\\"', re.DOTALL
+)
+"""A pair in JSON that is itself a JSON string, or an argument in the text of a GraphQL query."""
 _AUTH = re.compile(rb"([A-Za-z][A-Za-z0-9_-]*)[ \t]+(.+)", re.DOTALL)
 _PARAM = re.compile(rb"([^=&;?#\s]+)=([^&;#\s<>\"]*)")
 
@@ -84,8 +95,15 @@ def in_header(name: bytes, value: bytes) -> Iterator[Named]:
         yield Named(start, len(value), f"header {label}", value[start:])
     elif is_secret_header(name):
         yield Named(0, len(value), f"header {label}", value)
+    elif name == SUBPROTOCOL:
+        for item in re.finditer(rb"[^,\s]+", value):
+            if looks_random(item[0]):
+                yield Named(item.start(), item.end(), f"header {label}", item[0])
     elif name in URL_FIELDS:
         yield from in_url(value, f"header {label} query")
+    else:
+        for item in _JWT.finditer(value):
+            yield Named(item.start(), item.end(), f"header {label} jwt", item[0])
 
 
 def in_url(url: bytes, label: str = "query") -> Iterator[Named]:
@@ -119,6 +137,10 @@ def in_json(body: bytes) -> Iterator[Named]:
                 value = pair[2]
             name = pair[1].decode("utf-8", "replace")
             yield Named(pair.start(2), pair.end(2), f"json {name}", value)
+    for pair in _NESTED_PAIR.finditer(body):
+        if pair[2] and (is_secret_param(pair[1]) or is_secret_param(_snake(pair[1]))):
+            name = pair[1].decode("ascii")
+            yield Named(pair.start(2), pair.end(2), f"json {name}", pair[2])
 
 
 def in_multipart(body: bytes) -> Iterator[Named]:

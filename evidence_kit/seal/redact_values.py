@@ -23,6 +23,9 @@ MAX_LENGTH = 8192
 MAX_SECRETS = 2000
 """Values kept for searching; a page that sets more does so on purpose."""
 
+MAX_ADDRESSES = 500
+"""Values that look like words and are searched for within their own address only."""
+
 MIN_ODD_PAIRS = 4
 ODD_SHARE = 0.25
 """A value is random if at least so many, and this share, of its letter pairs are not word-like."""
@@ -83,17 +86,26 @@ def looks_random(value: bytes) -> bool:
 
 @dataclass(frozen=True)
 class Span:
-    """A secret found: bytes ``start`` to ``end``, and in which coding."""
+    """A secret found: bytes ``start`` to ``end``, and in which coding.
+
+    Attributes:
+        since: where that begins by which it was found, an address around it for instance; never
+            behind ``start``.
+    """
 
     start: int
     end: int
     number: int
     coding: str
+    since: int
 
 
 @dataclass(frozen=True)
 class _Needle:
-    """A literal that finds a secret; ``pattern`` confirms and extends the find where needed."""
+    """A literal that finds a secret; ``pattern`` confirms and extends the find where needed.
+
+    ``skip`` bytes at its beginning are no secret: the address that the value stands in.
+    """
 
     literal: bytes
     number: int
@@ -101,6 +113,7 @@ class _Needle:
     form: bytes = b""
     pattern: re.Pattern[bytes] | None = None
     reach: int = 0
+    skip: int = 0
 
 
 @dataclass
@@ -126,6 +139,27 @@ class Secrets:
             elif len(value) <= MAX_LENGTH:
                 self._plain.append((value, number))
         return number
+
+    def learn_in_url(self, url: bytes, start: int, value: bytes) -> None:
+        """Find a value of ``url`` in that very address, even where it looks like words.
+
+        The program itself notes the address at many places, and a page can only make disappear
+        what stands in an address that was really asked for.
+
+        Args:
+            url: with the value in it.
+            start: where the value begins.
+            value: known already (:meth:`learn`).
+        """
+        number = self.numbers.get(value)
+        end = start + len(value)
+        if number is None or looks_random(value) or end > MAX_LENGTH:
+            return
+        if sum(needle.skip > 0 for needle in self._needles) >= MAX_ADDRESSES:
+            return
+        lead = url[:start]
+        for form in dict.fromkeys((lead, lead.replace(b"&", b"&amp;"))):
+            self._add(_Needle(form + value, number, "in address", skip=len(form)))
 
     def publish(self, data: bytes) -> None:
         """Stop looking for the values that occur in ``data``: they are no secrets."""
@@ -172,13 +206,13 @@ class Secrets:
 def _confirm(needle: _Needle, data: bytes, place: int) -> Span | None:
     end = place + len(needle.literal)
     if needle.pattern is None:
-        return Span(place, end, needle.number, needle.coding)
+        return Span(place + needle.skip, end, needle.number, needle.coding, place)
     for match in needle.pattern.finditer(
         data, max(0, place - needle.reach), min(len(data), end + needle.reach)
     ):
         if match.start() <= place and match.end() >= end:
             coding = "" if match[0] == needle.form else "escaped"
-            return Span(match.start(), match.end(), needle.number, coding)
+            return Span(match.start(), match.end(), needle.number, coding, match.start())
     return None
 
 
@@ -225,7 +259,8 @@ def _merge(spans: list[Span]) -> list[Span]:
         if out and span.start < out[-1].end:
             if span.end > out[-1].end:
                 last = out.pop()
-                out.append(Span(last.start, span.end, last.number, last.coding))
+                since = min(last.since, span.since)
+                out.append(Span(last.start, span.end, last.number, last.coding, since))
             continue
         out.append(span)
     return out

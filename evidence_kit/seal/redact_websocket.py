@@ -59,20 +59,10 @@ def redact_frames(
     plain = bytearray()
     marks_in_place: list[Mark] = []
     marks_plain: list[Mark] = []
-    engine = zlib.decompressobj(-15)
     coded = False
-    for message in _messages(data):
+    for message, text in _texts(data):
         first = message[0]
-        payload = b"".join(_unmasked(data, frame) for frame in message)
-        text = payload
-        if first.packed and first.opcode < _CONTROL:
-            coded = True
-            try:
-                text = engine.decompress(payload + b"\0\0\xff\xff", MAX_MESSAGE)
-                if engine.unconsumed_tail:
-                    engine = zlib.decompressobj(-15)
-            except zlib.error:
-                engine = zlib.decompressobj(-15)
+        coded = coded or (first.packed and first.opcode < _CONTROL)
         masked, marks = mask(text, subject)
         head = _head(first.opcode, len(masked))
         marks_plain += _shifted(marks, len(plain) + len(head))
@@ -89,6 +79,33 @@ def redact_frames(
     marks_in_place += _shifted(marks, len(out))
     out += tail
     return _done(path, folder, bytes(out), Content.REDACTED, subject, side, marks_in_place)
+
+
+def frame_texts(path: Path) -> Iterator[bytes]:
+    """The messages of one direction as the page saw them; none where there are too many bytes.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    if path.stat().st_size <= MAX_FRAMES_FILE:
+        for _, text in _texts(path.read_bytes()):
+            yield text
+
+
+def _texts(data: bytes) -> Iterator[tuple[list[_Frame], bytes]]:
+    """Each message with its payload, unpacked where it is compressed and can be."""
+    engine = zlib.decompressobj(-15)
+    for message in _messages(data):
+        first = message[0]
+        text = b"".join(_unmasked(data, frame) for frame in message)
+        if first.packed and first.opcode < _CONTROL:
+            try:
+                text = engine.decompress(text + b"\0\0\xff\xff", MAX_MESSAGE)
+                if engine.unconsumed_tail:
+                    engine = zlib.decompressobj(-15)
+            except zlib.error:
+                engine = zlib.decompressobj(-15)
+        yield message, text
 
 
 def _done(
