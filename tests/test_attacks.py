@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import subprocess
 import sys
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,7 @@ def test_every_guarantee_names_a_test() -> None:
 BOUNDED = """
 import sys
 from datetime import datetime
+from collections.abc import Callable
 from pathlib import Path
 from evidence_kit.jobs.verify import verify_many
 from evidence_kit.seal.anchors import TrustAnchors
@@ -83,7 +86,53 @@ for verdict in verify_many([Path(sys.argv[1])], anchors=TrustAnchors(), now=now)
 
 def _huge_json(size: int) -> bytes:
     case = example()
-    case.files["data/api/0002-large.json"] = b"[" + b"1," * (size // 2) + b"1]"
+    case.files["data/post.json"] = b"[" + b"1," * (size // 2) + b"1]"
+    return case.seal()
+
+
+def _many_values() -> bytes:
+    """A document of 7 million empty arrays: little to read, much to keep."""
+    case = example()
+    case.files["data/post.json"] = b'{"posts":[' + b"[]," * 7_000_000 + b"[]]}"
+    return case.seal()
+
+
+def _large_sources() -> bytes:
+    """Fields without end that all point at the whole of one large answer."""
+    case = example()
+    case.files["data/api/0001-status.json"] = dumps({**STATUS, "more": ["x" * 20] * 60_000})
+    document = post()
+    source = {"file": "data/api/0001-status.json", "pointer": ""}
+    fields = document["posts"][0]
+    for name in [name for name, value in fields.items() if value is None]:
+        fields[name] = {"value": 1, "source": source, "precision": ""}
+    document["posts"] *= 20
+    case.files["data/post.json"] = dumps(document)
+    return case.seal()
+
+
+def _many_records() -> bytes:
+    """Ten megabytes of the smallest records there are."""
+    case = example()
+    digest = hashlib.sha256(b"x").hexdigest()
+    case.files["data/api/exchanges.warc"] = b"".join(
+        b"WARC/1.1\r\nWARC-Type: metadata\r\nWARC-Record-ID: <%d>\r\n"
+        b"WARC-Date: 2026-11-23T10:00:00Z\r\nWARC-Block-Digest: sha256:%s\r\n"
+        b"Content-Length: 1\r\n\r\nx\r\n\r\n" % (number, digest.encode())
+        for number in range(50_000)
+    )
+    return case.seal()
+
+
+def _many_lines() -> bytes:
+    """A post of 100,000 lines, each of which is looked for on a page of a megabyte."""
+    case = example()
+    lines = "\n".join(f"{number:06}" for number in range(100_000))
+    case.files["data/api/0001-status.json"] = dumps({**STATUS, "content": lines})
+    document = post()
+    document["posts"][0]["text_html"]["value"] = lines
+    case.files["data/post.json"] = dumps(document)
+    case.files["data/web/text.txt"] = b"a" * (1 << 20)
     return case.seal()
 
 
@@ -101,13 +150,19 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("name", [*HOSTILE, "large JSON", "certificate until the year 9926"])
+MADE: dict[str, Callable[[], bytes]] = {
+    "large JSON": lambda: _huge_json(8 << 20),
+    "certificate until the year 9926": _long_chain,
+    "JSON of empty arrays": _many_values,
+    "large sources": _large_sources,
+    "small WARC records": _many_records,
+    "text of short lines": _many_lines,
+}
+
+
+@pytest.mark.parametrize("name", [*HOSTILE, *MADE])
 def test_hostile_files_stay_within_time_and_memory(name: str, tmp_path: Path) -> None:
-    made = {
-        "large JSON": lambda: _huge_json(8 << 20),
-        "certificate until the year 9926": _long_chain,
-    }
-    data = HOSTILE[name] if name in HOSTILE else made[name]()
+    data = HOSTILE[name] if name in HOSTILE else MADE[name]()
     path = tmp_path / "x.asice"
     path.write_bytes(data)
     limits = [str(SECONDS), str(MEMORY), "2026-11-23T11:00:00+00:00"]

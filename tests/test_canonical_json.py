@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evidence_kit.core.canonical_json import JsonError, dumps, dumps_line, loads
-from evidence_kit.core.limits import MAX_JSON_DEPTH, MAX_JSON_DIGITS
+from evidence_kit.core.canonical_json import JsonError, dumps, dumps_line, loads, same_json
+from evidence_kit.core.limits import MAX_JSON_DEPTH, MAX_JSON_DIGITS, MAX_JSON_VALUES
 
 values = st.recursive(
     st.none()
@@ -89,3 +90,25 @@ def test_numbers_that_json_lacks_are_not_written() -> None:
         dumps(float("nan"))
     with pytest.raises(JsonError):
         dumps("\ud800")
+
+
+def test_a_document_of_too_many_values_is_refused() -> None:
+    with pytest.raises(JsonError, match="values"):
+        loads(b"[" + b"[]," * MAX_JSON_VALUES + b"[]]")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ({"a": [1, "x", None]}, {"a": [1, "x", None]}, True),
+        (1, 1.0, False),
+        (1, True, False),
+        (0.0, -0.0, False),
+        ([1], [1, 2], False),
+        ({"a": 1}, {"b": 1}, False),
+        ({"a": [{"b": 1}]}, {"a": [{"b": "1"}]}, False),
+    ],
+)
+def test_same_json_means_written_the_same(one: Any, other: Any, same: bool) -> None:
+    assert same_json(one, other) is same
+    assert (dumps(one) == dumps(other)) is same

@@ -6,7 +6,12 @@ import json
 import re
 from typing import Any
 
-from evidence_kit.core.limits import MAX_JSON_BYTES, MAX_JSON_DEPTH, MAX_JSON_DIGITS
+from evidence_kit.core.limits import (
+    MAX_JSON_BYTES,
+    MAX_JSON_DEPTH,
+    MAX_JSON_DIGITS,
+    MAX_JSON_VALUES,
+)
 
 _TOKEN = re.compile(
     rb'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[{]|[\]}]|[0-9]{%d,}' % (MAX_JSON_DIGITS + 1), re.DOTALL
@@ -47,8 +52,9 @@ def dumps_line(value: Any) -> bytes:
 def loads(data: bytes, *, max_bytes: int = MAX_JSON_BYTES) -> Any:
     """Parse JSON of unknown origin (RFC 8259), refusing what two readers could read differently.
 
-    Refused are: more than ``max_bytes`` bytes, nesting deeper than ``MAX_JSON_DEPTH``, duplicate
-    keys, NaN and infinity, numbers of absurd length, lone surrogates, a byte order mark.
+    Refused are: more than ``max_bytes`` bytes, nesting deeper than ``MAX_JSON_DEPTH``, more than
+    ``MAX_JSON_VALUES`` strings, arrays and objects, duplicate keys, NaN and infinity, numbers of
+    absurd length, lone surrogates, a byte order mark.
 
     Raises:
         JsonError: refused, with the reason.
@@ -68,11 +74,37 @@ def loads(data: bytes, *, max_bytes: int = MAX_JSON_BYTES) -> Any:
     return value
 
 
+def same_json(one: Any, other: Any) -> bool:
+    """Whether two parsed values are written the same: 1, 1.0 and true are three things.
+
+    It ends at the first difference, so that it costs no more than the smaller value.
+    """
+    pairs = [(one, other)]
+    while pairs:
+        left, right = pairs.pop()
+        if type(left) is not type(right):
+            return False
+        if isinstance(left, dict):
+            if left.keys() != right.keys():
+                return False
+            pairs += [(value, right[key]) for key, value in left.items()]
+        elif isinstance(left, list):
+            if len(left) != len(right):
+                return False
+            pairs += zip(left, right, strict=True)
+        elif left != right or (isinstance(left, float) and repr(left) != repr(right)):
+            return False
+    return True
+
+
 def _check_shape(data: bytes) -> None:
-    """Bound nesting and number length before the parser, whose own limits are not ours."""
-    depth = 0
+    """Bound depth, values and length of numbers before the parser, whose limits are not ours."""
+    depth = values = 0
     for match in _TOKEN.finditer(data):
         first = data[match.start()]
+        values += first not in b"]}"
+        if values > MAX_JSON_VALUES:
+            raise JsonError(f"more than {MAX_JSON_VALUES} values")
         if first in b"[{":
             depth += 1
             if depth > MAX_JSON_DEPTH:

@@ -14,6 +14,10 @@ MAX_NAME = 200
 MAX_JSON_BYTES = 64 << 20
 """Bytes of one JSON file that is parsed whole; real capture records are under 1 MiB."""
 
+MAX_JSON_VALUES = 2_000_000
+"""Strings, arrays and objects in one JSON file: each costs some 60 bytes of memory and a step of
+time, however short it is; the longest threads have some 100,000."""
+
 MAX_JSON_DEPTH = 200
 """Levels of nesting; platforms' real answers stay under 30."""
 

@@ -21,6 +21,8 @@ MIN_PIECE = 3
 """Letters and digits that a piece needs; shorter ones are found on any page."""
 MAX_TEXT = 1 << 20
 """Characters of either side that are looked at; posts have some thousands."""
+MAX_PIECES = 2_000
+"""Pieces that are looked for, each through the whole page; the rest count as not shown."""
 
 _ADDRESS = re.compile(r"(?:https?://|www\.|pic\.)\S+", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>")
@@ -44,7 +46,8 @@ def compare_text(said: str, shown: str) -> Compared:
     page = _letters(shown[:MAX_TEXT])
     lines = _ADDRESS.sub("\n", html.unescape(said[:MAX_TEXT])).splitlines()
     pieces = [piece for piece in map(_letters, lines) if len(piece) >= MIN_PIECE]
-    return Compared(len(pieces), sum(piece not in page for piece in pieces))
+    shown_pieces = sum(piece in page for piece in pieces[:MAX_PIECES])
+    return Compared(len(pieces), len(pieces) - shown_pieces)
 
 
 def id_in_address(ident: object, address: str) -> bool:

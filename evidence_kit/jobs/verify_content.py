@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from evidence_kit.core.canonical_json import JsonError, dumps, loads
+from evidence_kit.core.canonical_json import JsonError, loads, same_json
 from evidence_kit.core.errors import UnreadableFileError
 from evidence_kit.core.findings import Finding
 from evidence_kit.core.limits import MAX_JSON_BYTES
@@ -207,8 +207,7 @@ def _check_sources(walked: Walk, posts: Iterable[Mapping[str, Any]]) -> Iterator
             except KeyError:
                 yield Finding("post.source-missing", subject, place)
                 continue
-            # As written, not as Python compares: 1, 1.0 and true are three things.
-            if dumps(value) != dumps(field["value"]):
+            if not same_json(value, field["value"]):
                 yield Finding("post.source-differs", subject, place)
 
 

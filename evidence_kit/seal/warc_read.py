@@ -97,16 +97,25 @@ def read_records(
 
 
 class _Source:
-    """Reads forward with a small buffer and knows where it is."""
+    """Reads forward with a small buffer and knows where it is.
+
+    What was taken stays in the buffer until the next chunk is needed: cutting it off at each of
+    many small records would copy the rest of the chunk every time.
+    """
 
     def __init__(self, stream: BinaryIO, seen: Callable[[bytes], None] | None) -> None:
         self._stream, self._seen = stream, seen
         self._buffer = b""
+        self._at = 0
         self._read = 0
 
     @property
     def position(self) -> int:
-        return self._read - len(self._buffer)
+        return self._read - self._left
+
+    @property
+    def _left(self) -> int:
+        return len(self._buffer) - self._at
 
     def _more(self) -> bool:
         chunk = self._stream.read(CHUNK)
@@ -115,38 +124,38 @@ class _Source:
         if self._seen is not None:
             self._seen(chunk)
         self._read += len(chunk)
-        self._buffer += chunk
+        self._buffer = self._buffer[self._at :] + chunk
+        self._at = 0
         return True
 
     def at_end(self) -> bool:
-        return not self._buffer and not self._more()
+        return not self._left and not self._more()
 
     def take(self, count: int) -> bytes:
         """At most ``count`` bytes, fewer only at the end; ``count`` is small."""
-        while len(self._buffer) < count and self._more():
+        while self._left < count and self._more():
             pass
-        data, self._buffer = self._buffer[:count], self._buffer[count:]
+        data = self._buffer[self._at : self._at + count]
+        self._at += len(data)
         return data
 
     def head(self) -> bytes:
         """Up to and with the first empty line; what there is where that does not come."""
         searched = 0
         while True:
-            found = self._buffer.find(b"\r\n\r\n", max(0, searched - 3))
+            found = self._buffer.find(b"\r\n\r\n", self._at + max(0, searched - 3))
             if found != -1:
-                return self.take(found + 4)
-            searched = len(self._buffer)
+                return self.take(found + 4 - self._at)
+            searched = self._left
             if searched > MAX_HEAD or not self._more():
                 return self.take(MAX_HEAD)
 
     def chunks(self, length: int) -> Iterator[bytes]:
         while length > 0:
-            if not self._buffer and not self._more():
+            if not self._left and not self._more():
                 raise WarcError("the file ends inside a record")
-            if len(self._buffer) <= length:
-                data, self._buffer = self._buffer, b""
-            else:
-                data, self._buffer = self._buffer[:length], self._buffer[length:]
+            data = self._buffer[self._at : self._at + length]
+            self._at += len(data)
             length -= len(data)
             yield data
 
