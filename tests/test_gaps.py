@@ -12,10 +12,10 @@ import pytest
 from evidence_kit.core.exchange import Exchange, Representation, Source
 from evidence_kit.jobs.gaps import MAX_TOLD, page_errors, page_gaps, platform_gaps
 from evidence_kit.platforms.base import Gap, PlatformResult, State
-from tests.fixtures_page import Capture, sealed, site
+from tests.fixtures_page import Capture, page_home, sealed, site
 from tests.page_site import PageSite
 
-__all__ = ["sealed", "site"]
+__all__ = ["page_home", "sealed", "site"]
 
 PICTURE = Exchange(
     number=1,
