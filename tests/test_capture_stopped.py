@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from evidence_kit.cli.capture import NOT_THERE
 from evidence_kit.core.errors import InterruptedByUserError
 from evidence_kit.core.events import Silent
+from evidence_kit.gather.content_check import ContentState
 from evidence_kit.jobs import capture as job
 from evidence_kit.jobs.capture_types import CaptureRequest
 from evidence_kit.jobs.identity import create_identity, load_identity
@@ -74,3 +76,8 @@ def test_nothing_is_promised_where_nothing_had_come_in(
         _stopped_by(KeyboardInterrupt(), tmp_path, monkeypatch)
     assert caught.value.hint == ""
     assert not [*(tmp_path / "work").iterdir()]
+
+
+def test_every_way_not_to_be_there_has_words() -> None:
+    told = {state.value for state in ContentState} - {"present", "unknown"}
+    assert set(NOT_THERE) == told

@@ -21,6 +21,19 @@ if TYPE_CHECKING:
 
 RESULT_SCHEMA = "evidence-kit/capture-result/1"
 
+NOT_THERE = {
+    "http-error": "the site answered with an error",
+    "login-wall": "the site asks for a login first",
+    "consent-wall": "the site asks for a choice about cookies first (see --consent)",
+    "bot-block": "the site takes this browser for a machine",
+    "geo-block": "the site shows it to visitors of other countries only",
+    "wrong-post": "the site led to another page",
+    "not-available": "the site says that it is not available",
+    "empty": "the page is empty",
+    "network-error": "the site could not be reached; a proxy or firewall can be the cause",
+}
+"""What a person is told of each state of the content check; a test compares them."""
+
 
 @click.command(name="capture")
 @click.argument("url")
@@ -136,11 +149,15 @@ def tell(result: CaptureResult, *, as_json: bool) -> int:
     return int(result.exit_code)
 
 
+def _why_not_there(content: str) -> str:
+    return f"{NOT_THERE.get(content, 'the post was not found')} ({content})"
+
+
 def _print(result: CaptureResult) -> None:
     words = {
         ExitCode.OK: "complete: everything asked for is in the bundle",
         ExitCode.GAPS: "partial: sealed, but something is missing",
-        ExitCode.NOT_THERE: f"not there: sealed, but the post was not found ({result.content})",
+        ExitCode.NOT_THERE: f"not there: sealed, but {_why_not_there(result.content)}",
     }
     say(words[result.exit_code])
     say(f"  bundle   {harmless(str(result.bundle))}")

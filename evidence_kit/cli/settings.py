@@ -162,10 +162,16 @@ def _from_toml(key: Key, value: Any, path: Path) -> str | tuple[str, ...]:
     if isinstance(key.default, tuple):
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
             return tuple(value)
-        raise ConfigError(f"'{key.name}' in {path} must be a list of texts")
+        raise ConfigError(
+            f"'{key.name}' in {path} must be a list of texts",
+            hint=f'for example: {key.name} = ["first", "second"]',
+        )
     if isinstance(value, str):
         return value
-    raise ConfigError(f"'{key.name}' in {path} must be a text in quotes")
+    raise ConfigError(
+        f"'{key.name}' in {path} must be a text in quotes",
+        hint=f'for example: {key.name} = "{key.default}"',
+    )
 
 
 def _checked(key: Key, value: str | tuple[str, ...], origin: str) -> str | tuple[str, ...]:
