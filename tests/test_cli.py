@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,13 +15,13 @@ import pytest
 from evidence_kit.cli.main import COMMANDS, cli, run
 
 
-def program(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
+def program(*arguments: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "evidence_kit", *arguments],
         capture_output=True,
         text=True,
         encoding="utf-8",
-        env={**os.environ, "EVIDENCE_KIT_HOME": str(home)},
+        env={**os.environ, "EVIDENCE_KIT_HOME": str(home), **environment},
         timeout=60,
         check=False,
         stdin=subprocess.DEVNULL,
@@ -247,3 +248,20 @@ def test_output_that_cannot_be_written(flags: list[str], own_home: Path) -> None
     assert ended.returncode == 25
     assert ended.stderr.startswith("error: the output cannot be written")
     assert "Traceback" not in ended.stderr
+
+
+def test_doctor_tries_the_authorities_by_name_and_by_address(own_home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        places = {
+            "EVIDENCE_KIT_TSA": f"freetsa http://127.0.0.1:{port}/tsa",
+            "HTTPS_PROXY": f"http://127.0.0.1:{port}",
+            "EVIDENCE_KIT_BROWSER": str(own_home / "none"),  # what it says of browsers: elsewhere
+        }
+        ended = program("doctor", "--network", "--json", home=own_home, **places)
+    checks = json.loads(ended.stdout)["checks"]
+    found = [(check["state"], check["found"]) for check in checks if check["name"] == "tsa"]
+    assert found == [
+        ("ok", f"freetsa.org: the proxy http://127.0.0.1:{port} answers"),
+        ("ok", "127.0.0.1 answers"),
+    ]

@@ -27,16 +27,17 @@ def command(network: bool, as_json: bool) -> None:
       evidence-kit doctor
       evidence-kit doctor --network --json
     """
+    from evidence_kit.gather.tsa_list import find_tsa, known_tsas
     from evidence_kit.jobs.setup import CheckState, doctor
 
     settings = Settings(home())
-    reach = settings.many("tsa") if network else ()
+    names = (settings.many("tsa") or tuple(known_tsas())) if network else ()
     with progress(as_json=as_json) as shown:
         checks = doctor(
             settings.home,
             shown,
             configured=settings.text("browser"),
-            reach=tuple(item for item in reach if "://" in item),
+            reach=tuple(find_tsa(name).url for name in names),
         )
     failed = any(check.state is CheckState.FAIL for check in checks)
     code = ExitCode.CAPTURE if failed else ExitCode.OK

@@ -120,7 +120,7 @@ def doctor(
         lambda: _home(home),
         lambda: _identity(home),
         lambda: _proxy(environment),
-        lambda: _reach(reach),
+        lambda: _reach(reach, environment),
         lambda: _clock(clock),
     ]
     found: list[Check] = []
@@ -252,18 +252,23 @@ def _proxy(environment: Mapping[str, str]) -> Iterator[Check]:
     yield Check("proxy", CheckState.OK, found)
 
 
-def _reach(urls: tuple[str, ...]) -> Iterator[Check]:
+def _reach(urls: tuple[str, ...], environment: Mapping[str, str]) -> Iterator[Check]:
     for url in urls:
         parts = urlsplit(url)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
+        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+        proxy = proxies_from(environment).for_target(host, port)
+        place = (proxy.host, proxy.port) if proxy else (host, port)
+        way = f" through {proxy.name}" if proxy else ""
         try:
-            with socket.create_connection((parts.hostname or "", port), REACH_SECONDS):
-                yield Check("tsa", CheckState.OK, f"{parts.hostname} answers")
+            with socket.create_connection(place, REACH_SECONDS):
+                # What stands behind a proxy only a request would tell.
+                found = f"{host}: the proxy {proxy.name} answers" if proxy else f"{host} answers"
+                yield Check("tsa", CheckState.OK, found)
         except OSError as error:
             yield Check(
                 "tsa",
                 CheckState.WARN,
-                f"no connection to {parts.hostname} port {port}: {error}",
+                f"no connection to {host} port {port}{way}: {error}",
                 "bundles get no time stamp from there; another one can be named with --tsa",
             )
 
