@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from evidence_kit.core.digests import digest_bytes
 from evidence_kit.core.errors import InputError, UnreadableFileError
+from evidence_kit.core.events import Silent
 from evidence_kit.core.findings import Section, Status
 from evidence_kit.core.verdict import State, Verdict
 from evidence_kit.core.verdict_words import verdict_lines
@@ -424,3 +425,17 @@ def test_the_same_verdict_whatever_the_file_is_called(tmp_path: Path) -> None:
     verdict = verify(path, anchors=trusted(), now=NOW)
     assert verdict.status is Status.PASSED
     assert replace(verdict, path="") == replace(judge(tmp_path, GOOD), path="")
+
+
+def test_a_file_that_changes_while_it_is_judged_gets_no_verdict(tmp_path: Path) -> None:
+    """A copy that is still being written, or exchanged meanwhile: neither good nor bad."""
+    path = example().write(tmp_path)
+    other = path.read_bytes()
+
+    class Exchange(Silent):
+        def advance(self, done: int, total: int) -> None:
+            if done == total:
+                path.write_bytes(other + b"x")
+
+    with pytest.raises(UnreadableFileError, match="changed while"):
+        verify(path, anchors=trusted(), now=NOW, progress=Exchange())

@@ -81,13 +81,14 @@ def walk(path: Path, *, whole: bool = False, progress: Progress | None = None) -
         progress: told the bytes hashed.
 
     Raises:
-        UnreadableFileError: not a regular file, or it cannot be opened or read.
+        UnreadableFileError: not a regular file, it cannot be opened or read, or it changed
+            meanwhile.
     """
     try:
         with _open_regular(path) as stream:
             try:
-                size = os.fstat(stream.fileno()).st_size
-                claims = check_structure(stream, size)
+                before = os.fstat(stream.fileno())
+                claims = check_structure(stream, before.st_size)
                 when = read_time(claims[0].stamp)
             except BrokenContainerError as broken:
                 found = Walk(path, MappingProxyType({}), None, (broken.finding,))
@@ -96,8 +97,12 @@ def walk(path: Path, *, whole: bool = False, progress: Progress | None = None) -
                 findings = tuple(faults) or (Finding("container.ok"),)
                 found = Walk(path, MappingProxyType(entries), when, findings)
         digests = digest_file(path) if whole else None
+        after = path.stat()
     except OSError as error:
         raise _unreadable(path, error) from error
+    # Half of one file and half of another is neither: no verdict on that, good or bad.
+    if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+        raise _changed(path)
     return Walk(path, found.entries, found.time, found.findings, digests)
 
 
@@ -163,10 +168,7 @@ def read_entry(walked: Walk, name: str, *, limit: int) -> bytes:
     except OSError as error:
         raise _unreadable(walked.path, error) from error
     if digest_bytes(data) != entry.digests:
-        raise UnreadableFileError(
-            f"{walked.path.name} changed while it was being read",
-            hint="copy it to this computer and check the copy",
-        )
+        raise _changed(walked.path)
     return data
 
 
@@ -214,6 +216,13 @@ def _open_regular(path: Path) -> BinaryIO:
             f"{path.name or path} is not a regular file", hint="give the .asice file itself"
         )
     return path.open("rb", buffering=0)
+
+
+def _changed(path: Path) -> UnreadableFileError:
+    return UnreadableFileError(
+        f"{path.name} changed while it was being read",
+        hint="copy it to this computer and check the copy",
+    )
 
 
 def _unreadable(path: Path, error: OSError) -> UnreadableFileError:
