@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from evidence_kit.cli.options import json_option, key_options, output_option, tsa_option
-from evidence_kit.cli.output import emit_json, progress, say
+from evidence_kit.cli.output import emit_json, progress, say, short
 from evidence_kit.cli.settings import Settings, home
 from evidence_kit.cli.signing import open_key
 from evidence_kit.core.errors import ExitCode
@@ -160,8 +160,8 @@ def _print(result: CaptureResult) -> None:
         ExitCode.NOT_THERE: f"not there: sealed, but {_why_not_there(result.content)}",
     }
     say(words[result.exit_code])
-    say(f"  bundle   {harmless(str(result.bundle))}")
-    say(f"  receipt  {harmless(str(result.receipt_path))}")
+    say(f"  bundle   {short(result.bundle)}")
+    say(f"  receipt  {short(result.receipt_path)}")
     say(f"  sha256   {result.sha256}")
     stamped = f"{result.stamped:%Y-%m-%d %H:%M:%S} UTC" if result.stamped else "no time stamp"
     say(f"  sealed   {stamped}")

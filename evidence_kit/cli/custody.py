@@ -15,7 +15,7 @@ from evidence_kit.cli.options import (
     trust_options,
     yes_option,
 )
-from evidence_kit.cli.output import confirm, emit_json, progress, say
+from evidence_kit.cli.output import confirm, emit_json, progress, say, short
 from evidence_kit.cli.settings import Settings, home
 from evidence_kit.cli.signing import now, prepare, signing_options
 from evidence_kit.core.errors import ExitCode
@@ -168,7 +168,7 @@ def _tell(added: Added, *, as_json: bool, asked: bool) -> int:
         return int(code)
     say(f"recorded: {added.event.event} (number {added.event.number})")
     say(f"  file       {harmless(str(added.path))}")
-    say(f"  receipt    {harmless(str(added.receipt_path))}")
+    say(f"  receipt    {short(added.receipt_path)}")
     say(f"  sha256     {added.event.sha256}  (sealed file)")
     say(f"  sha512     {mark.sha512 if mark else '-'}  (this event)")
     say(f"  integrity  {added.event.integrity}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from evidence_kit.cli.options import json_option, lang_option, output_option, trust_options
-from evidence_kit.cli.output import emit_json, note, progress, say
+from evidence_kit.cli.output import emit_json, note, progress, say, short
 from evidence_kit.cli.settings import Settings, home
 from evidence_kit.cli.signing import now, prepare, signing_options
 from evidence_kit.core.errors import ExitCode
@@ -204,8 +204,8 @@ def import_(
         emit_json("evidence-kit/dossier-import/1", code, result)
         return int(code)
     say("sealed: supplied, not captured")
-    say(f"  bundle   {harmless(str(done.sealed.path))}")
-    say(f"  receipt  {harmless(str(done.sealed.receipt_path))}")
+    say(f"  bundle   {short(done.sealed.path)}")
+    say(f"  receipt  {short(done.sealed.receipt_path)}")
     say(f"  sha256   {done.sealed.receipt.sha256}")
     for one in done.dkim:
         why = f" ({harmless(one['why'])})" if one["why"] else ""

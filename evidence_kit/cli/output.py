@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -59,6 +60,13 @@ def confirm(question: str, *, yes: bool, as_json: bool) -> None:
         raise click.UsageError("nobody answered; without a terminal --yes answers") from None
     if not agreed:
         raise click.Abort
+
+
+def short(path: Path) -> str:
+    """A path for a person: from the current folder where it is below it, and harmless."""
+    with suppress(ValueError, OSError):  # elsewhere, or a current folder that is gone
+        path = path.resolve().relative_to(Path.cwd())
+    return harmless(str(path))
 
 
 def note(text: str) -> None:

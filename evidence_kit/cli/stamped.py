@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from evidence_kit.cli.output import emit_json, note, progress, say
+from evidence_kit.cli.output import emit_json, note, progress, say, short
 from evidence_kit.cli.settings import Settings, home
 from evidence_kit.core.clock import iso
 from evidence_kit.core.errors import ExitCode
@@ -49,7 +49,7 @@ def stamp_with(
     for name in done.covers:
         say(f"  covers   {harmless(name)}")
     say(f"  sha512   {done.receipt.sha512}")
-    say(f"  receipt  {harmless(str(done.receipt_path))}")
+    say(f"  receipt  {short(done.receipt_path)}")
     if not done.trusted:
         note("you do not trust this authority yet, so the stamp does not count when you verify")
     return int(ExitCode.OK)

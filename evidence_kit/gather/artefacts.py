@@ -39,6 +39,10 @@ FRAMES_SECONDS = 5.0
 MAX_FRAMES = 50  # frames of other origins; pages with advertising have some 20
 
 
+_STEPS = {"scroll": "scrolling the page", "consent": "refusing consent banners"}
+"""What a treatment is called while it is waited for."""
+
+
 class Kind(StrEnum):
     """What is drawn."""
 
@@ -188,7 +192,7 @@ class _Maker:
         stem = f"screenshot-after-{name}"
 
         def make() -> None:
-            self._progress.step(f"{name}: treating the page")
+            self._progress.step(_STEPS.get(name, f"treating the page: {name}"))
             try:
                 treated = treat(self._visit)
             except BrowserError as error:

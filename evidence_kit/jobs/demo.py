@@ -28,6 +28,9 @@ ORGANISATION = "DEMO ziekenhuis (geen echte organisatie)"
 COMMAND_SECONDS = 300
 """A step that takes longer hangs; the capture itself ends long before."""
 
+CHANGED_WORD = b"Morgenavond"
+"""Stands in the example post; the demo changes its first letter by one bit."""
+
 MAX_FOLDERS = 100
 """Demo folders side by side; an earlier one is never touched."""
 
@@ -238,6 +241,8 @@ def _only(folder: Path, pattern: str) -> Path:
 
 
 def _one_bit_changed(data: bytes) -> bytes:
-    """The same bytes with one bit turned over in the middle of the file."""
-    place = len(data) // 2
+    """The same bytes with one bit turned over: a letter of the post in the platform's answer."""
+    place = data.find(CHANGED_WORD)
+    if place < 0:  # the platform did not answer as it should; any other place will do
+        place = len(data) // 2
     return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
