@@ -307,7 +307,7 @@ def test_too_long_is_cut_off_and_says_so(make: Make) -> None:
 
 
 def test_chunk_framing_counts_too(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_module, "WIRE_OVERHEAD", 4096)
+    monkeypatch.setattr(http_module, "WIRE_OVERHEAD", 16_384)  # more than one read takes
 
     def play(handler: http.server.BaseHTTPRequestHandler) -> None:
         handler.send_response(200)
@@ -323,7 +323,7 @@ def test_chunk_framing_counts_too(make: Make, monkeypatch: pytest.MonkeyPatch) -
         session.close()
     assert found.exchange.truncated == "length"
     assert found.exchange.response is not None
-    assert found.exchange.response.stat().st_size < 20_000
+    assert found.exchange.response.stat().st_size < 60_000
 
 
 def test_cut_off_body_keeps_what_came(make: Make) -> None:
