@@ -30,6 +30,7 @@ example: $(VENV)/.run
 
 test: $(VENV)/.dev
 	$(BIN)/evidence-kit setup
+	$(BIN)/python -m tests.outside
 	$(BIN)/pytest -n 2 --dist loadgroup
 
 check: $(VENV)/.dev lint

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import ssl
 import subprocess
@@ -32,6 +31,7 @@ from evidence_kit.gather.public_roots import ends_in_public_root
 from evidence_kit.jobs.capture_types import checked_browser_proxy
 from tests.fixtures_capture import evidence_kit, new_home
 from tests.netlog_site import Reply, Request, reply, run_site
+from tests.outside import system_tool
 
 NAME = "post.ziekenhuis.example"
 PAGE = (
@@ -190,9 +190,7 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Hospital:
     ca, key = authority()
     pem = folder / "ca.pem"
     pem.write_bytes(ca.public_bytes(serialization.Encoding.PEM))
-    tool = shutil.which("certutil")
-    if tool is None:
-        pytest.fail("certutil is not here: apt-get install libnss3-tools")
+    tool = system_tool("certutil")
     user = folder / "user"
     database = user / ".pki" / "nssdb"
     database.mkdir(parents=True)

@@ -14,7 +14,13 @@ ROOT = HERE.parent.parent
 LOCK = HERE / "requirements.lock"
 VENV = ROOT / ".venv-tools"
 
-DEBIAN_PACKAGES = {"openssl": "openssl", "unzip": "unzip", "g++": "g++", "make": "make"}
+DEBIAN_PACKAGES = {
+    "certutil": "libnss3-tools",
+    "g++": "g++",
+    "make": "make",
+    "openssl": "openssl",
+    "unzip": "unzip",
+}
 """Command → Debian package, for what is not a Python package."""
 
 
