@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from playwright.sync_api import Error as PlaywrightError
+from playwright.sync_api import sync_playwright
+
 from tests.processes import kill_group
 
 NAMES = (
@@ -70,8 +73,12 @@ def record(
         try:
             assert finished(), "the page did not finish in time"
             time.sleep(0.5)  # the last answer is still on its way into the log
+            if not sudden:
+                _close(Path(profile))
+                process.wait(20)
         finally:
-            _end(process, sudden=sudden)
+            kill_group(process)
+            process.wait(20)
 
 
 def _pump(source: socket.socket, target: socket.socket) -> None:
@@ -131,11 +138,14 @@ def socks_proxy() -> Iterator[int]:
             each.join(5)
 
 
-def _end(process: subprocess.Popen[bytes], *, sudden: bool) -> None:
-    """End the browser with its helpers; ``sudden`` gives it no time to finish its log."""
-    kill_group(process, gently=not sudden)
-    try:
-        process.wait(20)
-    except subprocess.TimeoutExpired:
-        kill_group(process)
-        process.wait(20)
+def _close(profile: Path) -> None:
+    """Ask the browser to end, so that it writes its log to the end.
+
+    A signal to the group would reach the network process too, which then drops what it has not
+    written yet.
+    """
+    port, path = (profile / "DevToolsActivePort").read_text(encoding="ascii").split()
+    with sync_playwright() as driver:
+        browser = driver.chromium.connect_over_cdp(f"ws://127.0.0.1:{port}{path}")
+        with suppress(PlaywrightError):  # the answer may come after the end of the connection
+            browser.new_browser_cdp_session().send("Browser.close")

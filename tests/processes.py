@@ -9,15 +9,13 @@ import subprocess
 import sys
 
 
-def kill_group(process: subprocess.Popen[bytes], *, gently: bool = False) -> None:
-    """Signal the whole group of a process that was started in a session of its own.
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill the whole group of a process that was started with ``start_new_session=True``.
 
-    Args:
-        process: started with ``start_new_session=True``.
-        gently: it may finish what it writes; otherwise nobody gets any time.
+    Nobody in it gets time to finish anything.
     """
     if sys.platform != "win32":
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM if gently else signal.SIGKILL)
+            os.killpg(process.pid, signal.SIGKILL)
     else:
         process.kill()
