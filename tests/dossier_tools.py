@@ -10,7 +10,7 @@ from typing import Any
 from evidence_kit.core.canonical_json import dumps
 from evidence_kit.core.post import Place, Post, Sourced
 from evidence_kit.jobs.dossier import add_bundle, new_dossier
-from evidence_kit.jobs.dossier_file import NAME, DossierFile, read_dossier
+from evidence_kit.jobs.dossier_file import DEFAULT_BASIS, NAME, DossierFile, read_dossier
 from evidence_kit.jobs.dossier_index import Row, list_bundles
 from tests.bundles import Case, example
 
@@ -18,6 +18,38 @@ TODAY = date(2026, 11, 23)
 SECRET_NAME = "Marijke Verzonnen"
 SECRET_ADDRESS = "Zeemeeuwlaan 12, Verzonnendam"
 STAFF = "Pieter Beheerder"
+
+FILLED = f"""
+[dossier]
+title = "t"
+public_task = "zorg"
+domicile_work_address = "Ziekenhuisplein 1"
+[victim]
+role = "verpleegkundige"
+official = "no"
+[knowledge]
+who = "de benadeelde"
+when = 2026-11-21
+how = "zelf gelezen"
+[consequences]
+fear = "durft niet alleen naar de auto"
+effects = "slaapt slecht"
+measures = "loopt met een collega mee"
+[privacy]
+purpose = "aangifte"
+basis = "{DEFAULT_BASIS}"
+responsible = "hoofd veiligheid"
+who_decides = "directie"
+retain_until = 2027-11-21
+"""
+
+
+PRIVATE = f"""
+[private]
+victim_name = "{SECRET_NAME}"
+private_address = "{SECRET_ADDRESS}"
+other = ["0612345678"]
+"""
 
 
 def dossier(folder: Path, text: str = "") -> DossierFile:

@@ -160,7 +160,10 @@ MADE: dict[str, Callable[[], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("name", [*HOSTILE, *MADE])
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(one, marks=[pytest.mark.slow] * (one in MADE)) for one in (*HOSTILE, *MADE)],
+)
 def test_hostile_files_stay_within_time_and_memory(name: str, tmp_path: Path) -> None:
     data = HOSTILE[name] if name in HOSTILE else MADE[name]()
     path = tmp_path / "x.asice"

@@ -1,18 +1,12 @@
-"""The session for direct requests: exact bytes, bounds, and nothing that should stay at home."""
+"""The session for direct requests: exact bytes, and nothing that should stay at home."""
 
 from __future__ import annotations
 
-import gzip
 import http.server
 import ipaddress
 import ssl
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography import x509
@@ -21,7 +15,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from evidence_kit.core.errors import (
-    CaptureError,
     ConfigError,
     EvidenceError,
     InputError,
@@ -31,84 +24,12 @@ from evidence_kit.core.errors import (
 from evidence_kit.core.exchange import Representation, Source
 from evidence_kit.demo.site import DemoSite
 from evidence_kit.gather import http as http_module
-from evidence_kit.gather.http import USER_AGENT, RecordingSession
+from evidence_kit.gather.http import USER_AGENT
 from evidence_kit.gather.http_answer import retry_time
+from tests.fixtures_http import NOW, Make, answer, make, server
 from tests.fixtures_site import demo_site
 
-__all__ = ["demo_site"]
-
-NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
-Play = Callable[[http.server.BaseHTTPRequestHandler], None]
-
-
-@contextmanager
-def server(play: Play, context: ssl.SSLContext | None = None) -> Iterator[int]:
-    """A loopback server whose GET does what ``play`` says; gives its port."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        timeout = 10
-
-        def do_GET(self) -> None:
-            play(self)
-
-        do_POST = do_GET  # noqa: N815 - the base class looks for this name
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-            pass
-
-    class Server(http.server.ThreadingHTTPServer):
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            pass
-
-    found = Server(("127.0.0.1", 0), Handler)
-    if context is not None:
-        found.socket = context.wrap_socket(found.socket, server_side=True)
-    thread = threading.Thread(target=found.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield found.server_address[1]
-    finally:
-        found.shutdown()
-        thread.join()
-        found.server_close()
-
-
-def answer(
-    handler: http.server.BaseHTTPRequestHandler,
-    body: bytes = b"",
-    status: int = 200,
-    **headers: str,
-) -> None:
-    handler.send_response(status)
-    headers.setdefault("Content_Length", str(len(body)))
-    for name, value in headers.items():
-        handler.send_header(name.replace("_", "-"), value)
-    handler.end_headers()
-    handler.wfile.write(body)
-
-
-Make = Callable[..., RecordingSession]
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Iterator[Make]:
-    """Makes sessions that may reach loopback, and closes them."""
-    with ExitStack() as stack:
-        count = iter(range(100))
-
-        def session(**changes: Any) -> RecordingSession:
-            folder = tmp_path / f"wire-{next(count)}"
-            folder.mkdir()
-            settings: dict[str, Any] = {
-                "resolve": lambda host, port: "127.0.0.1",
-                "clock": lambda: NOW,
-                "environ": {},
-                "sleep": lambda seconds: None,
-            }
-            return stack.enter_context(RecordingSession(folder, **{**settings, **changes}))
-
-        yield session
+__all__ = ["demo_site", "make"]
 
 
 def test_bytes_are_those_that_the_server_saw(demo_site: DemoSite, make: Make) -> None:
@@ -296,139 +217,6 @@ def test_retry_time_reads_seconds_first() -> None:
     assert retry_time(headers, NOW) == NOW + timedelta(seconds=5)
 
 
-def test_too_long_is_cut_off_and_says_so(make: Make) -> None:
-    with server(lambda h: answer(h, b"x" * 5000)) as port:
-        session = make()
-        found = session.get(f"http://127.0.0.1:{port}/", max_bytes=1000)
-        session.close()
-    assert found.exchange.truncated == "length"
-    assert not found.complete
-    assert found.body == b"x" * 1000
-
-
-def test_chunk_framing_counts_too(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_module, "WIRE_OVERHEAD", 16_384)  # more than one read takes
-
-    def play(handler: http.server.BaseHTTPRequestHandler) -> None:
-        handler.send_response(200)
-        handler.send_header("Transfer-Encoding", "chunked")
-        handler.end_headers()
-        for _ in range(500):
-            handler.wfile.write(b"1;" + b"f" * 1000 + b"\r\nx\r\n")
-        handler.wfile.write(b"0\r\n\r\n")
-
-    with server(play) as port:
-        session = make()
-        found = session.get(f"http://127.0.0.1:{port}/", max_bytes=1000)
-        session.close()
-    assert found.exchange.truncated == "length"
-    assert found.exchange.response is not None
-    assert found.exchange.response.stat().st_size < 60_000
-
-
-def test_cut_off_body_keeps_what_came(make: Make) -> None:
-    def play(handler: http.server.BaseHTTPRequestHandler) -> None:
-        answer(handler, b"half", Content_Length="100")
-        handler.close_connection = True
-
-    with server(play) as port:
-        session = make()
-        found = session.get(f"http://127.0.0.1:{port}/")
-        session.close()
-    assert found.exchange.truncated == "disconnect"
-    assert found.exchange.response is not None
-    assert found.exchange.response.read_bytes().endswith(b"\r\n\r\nhalf")
-    assert found.body == b"half"
-
-
-def test_dripping_answer_ends_in_time(make: Make) -> None:
-    def play(handler: http.server.BaseHTTPRequestHandler) -> None:
-        answer(handler, b"", Content_Length="1000")
-        for _ in range(40):
-            handler.wfile.write(b"x")
-            time.sleep(0.1)
-
-    with server(play) as port:
-        session = make()
-        started = time.monotonic()
-        found = session.get(f"http://127.0.0.1:{port}/", max_seconds=0.6)
-        session.close()
-    assert found.exchange.truncated == "time"
-    assert time.monotonic() - started < 5
-
-
-def test_compressed_against_our_wish(make: Make) -> None:
-    packed = gzip.compress(b'{"a": 1}')
-    with server(lambda h: answer(h, packed, Content_Encoding="gzip")) as port:
-        session = make()
-        found = session.get(f"http://127.0.0.1:{port}/")
-        session.close()
-    assert (found.body, found.decoded) == (b'{"a": 1}', "gzip")
-    assert found.exchange.response is not None
-    assert found.exchange.response.read_bytes().endswith(packed)
-    assert "content-coding-removed: gzip" in found.exchange.notes
-
-
-def test_compression_bomb_stops_at_the_limit(make: Make) -> None:
-    packed = gzip.compress(b"0" * 50_000_000)
-    with server(lambda h: answer(h, packed, Content_Encoding="gzip")) as port:
-        session = make()
-        found = session.get(f"http://127.0.0.1:{port}/", max_bytes=100_000)
-        session.close()
-    assert found.exchange.truncated == "length"
-    assert len(found.data) == 100_000
-
-
-@pytest.mark.parametrize(("coding", "note"), [("br", "kept: br"), ("gzip", "broken")])
-def test_other_codings_are_noted(make: Make, coding: str, note: str) -> None:
-    with server(lambda h: answer(h, b"\x0b\x02\x80", Content_Encoding=coding)) as port:
-        session = make()
-        found = session.get(f"http://127.0.0.1:{port}/")
-        session.close()
-    assert any(note in item for item in found.exchange.notes)
-
-
-def test_media_goes_to_a_file_and_never_over_one(
-    demo_site: DemoSite, make: Make, tmp_path: Path
-) -> None:
-    session = make()
-    target = tmp_path / "ingang.png"
-    found = session.get(demo_site.url + "/media/ingang.png", to=target)
-    assert found.body == target
-    assert bytes(demo_site.wire[0].response).endswith(target.read_bytes())
-    with pytest.raises(TypeError):
-        _ = found.data
-    with pytest.raises(FileExistsError):
-        session.get(demo_site.url + "/media/ingang.png", to=target)
-    missing = session.get(demo_site.url + "/media/niets.png", to=tmp_path / "niets.png")
-    assert missing.status == 404
-    assert b"niet gevonden" in missing.data
-    assert not (tmp_path / "niets.png").exists()
-
-
-def test_garbage_is_a_network_error_with_its_bytes_kept(make: Make) -> None:
-    def play(handler: http.server.BaseHTTPRequestHandler) -> None:
-        handler.wfile.write(b"geen http\r\n\r\n")
-        handler.close_connection = True
-
-    with server(play) as port:
-        session = make()
-        with pytest.raises(NetworkError):
-            session.get(f"http://127.0.0.1:{port}/")
-        session.close()
-    response = session.exchanges[0].response
-    assert response is not None
-    assert response.read_bytes() == b"geen http\r\n\r\n"
-
-
-def test_record_that_does_not_match_is_an_error(
-    demo_site: DemoSite, make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(http_module, "status_on_file", lambda path: 404)
-    with pytest.raises(CaptureError, match="does not match"):
-        make().get(demo_site.url)
-
-
 def certificate(folder: Path, name: str) -> tuple[Path, Path, bytes]:
     """A self-signed certificate for loopback: its file, its key's file, its DER."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -515,16 +303,3 @@ def test_a_token_that_cannot_be_sent_is_not_shown(make: Make, demo_site: DemoSit
         session.get(demo_site.url, headers={"Authorization": "Bearer geheim\nX: y"})
     assert "geheim" not in caught.value.message + caught.value.hint
     assert "geheim" not in repr(session.exchanges)
-
-
-def test_the_body_of_a_redirect_is_bounded_too(make: Make) -> None:
-    packed = gzip.compress(b"0" * 20_000_000)
-
-    def play(handler: http.server.BaseHTTPRequestHandler) -> None:
-        answer(handler, packed, 302, Location="mailto:x", Content_Encoding="gzip")
-
-    with server(play) as port:
-        session = make()
-        found = session.get(f"http://127.0.0.1:{port}/", max_bytes=1000)
-        session.close()
-    assert (len(found.data), found.exchange.truncated) == (1000, "length")

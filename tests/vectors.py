@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 from hashlib import sha256
@@ -17,29 +16,22 @@ from evidence_kit.core.canonical_json import dumps, loads
 from evidence_kit.core.clock import iso
 from evidence_kit.core.digests import digest_bytes
 from evidence_kit.core.layout import MANIFEST, SIGNATURE, custody_folder
-from evidence_kit.core.receipt import CustodyMark, Receipt
+from evidence_kit.core.receipt import CustodyMark
 from evidence_kit.core.verdict import Verdict
 from evidence_kit.demo.tsa import Authority, make_authority
-from evidence_kit.jobs.verify import verify_many
 from evidence_kit.jobs.verify_stamps import renewal_list
-from evidence_kit.seal import cms, der
 from evidence_kit.seal.anchors import TrustAnchors
-from evidence_kit.seal.cades import attach_revocation_lists, signature_value
-from evidence_kit.seal.signer import KeySigner
-from evidence_kit.seal.x509 import load
+from evidence_kit.seal.cades import signature_value
 from tests import pki
 from tests.atproto_bundle import FILES, MEDIA, Change, add_proof
 from tests.atproto_repo import ROTATION, Key, account, state
 from tests.bundles import (
-    CAPTURE_ID,
-    NAME,
     NONCE,
     NOW,
     WHEN,
     Case,
     authority,
     example,
-    forged,
     make_signer,
     rebagged,
     relisted,
@@ -57,75 +49,33 @@ from tests.custody_tools import vector as custody_vector
 from tests.supplied_tools import supplied_case
 from tests.test_wacz_read import files as wacz_files
 from tests.test_wacz_read import keep, package, warc
+from tests.vector_tools import (
+    Vector,
+    attributes,
+    each,
+    judged,
+    of_bytes,
+    of_case,
+    of_forgery,
+    of_record,
+    put,
+    with_receipt,
+    with_sidecar,
+)
+from tests.vectors_signature import (
+    broken_path,
+    flip_last,
+    revoked,
+    signature_file,
+    stamped_with,
+    with_sha1,
+    with_stray,
+)
 from tests.zip_forge import Forged, build, good_entries, with_last
-
-Vector = Callable[[Path], Verdict]
-
-
-def judged(path: Path, **options: Any) -> Verdict:
-    """The verdict on one file, by default with the trust that makes a good bundle PASSED."""
-    options = {"anchors": trusted(), "now": NOW, **options}
-    return next(verify_many([path], **options))
-
-
-def of_bytes(data: bytes | Callable[[], bytes], **options: Any) -> Vector:
-    """A vector that is one file."""
-
-    def vector(folder: Path) -> Verdict:
-        path = folder / NAME
-        path.write_bytes(data if isinstance(data, bytes) else data())
-        return judged(path, **options)
-
-    return vector
-
-
-def of_case(change: Callable[[Case], object], **options: Any) -> Vector:
-    """A vector made by the signer's own hand: the example, changed before it was sealed."""
-
-    def sealed() -> bytes:
-        case = example()
-        change(case)
-        return case.seal()
-
-    return of_bytes(sealed, **options)
-
-
-def of_forgery(change: Callable[[dict[str, bytes]], object], **options: Any) -> Vector:
-    """A vector made by somebody without the key: opened, changed, packed again."""
-    return of_bytes(lambda: forged(example().seal(), change), **options)
-
-
-def of_record(change: Callable[[dict[str, Any]], object], **options: Any) -> Vector:
-    """A vector whose signed capture record says something else."""
-
-    def edit(case: Case) -> None:
-        case.edit_record = lambda record: (change(record), None)[1]
-
-    return of_case(edit, **options)
-
-
-def _set(name: str, data: bytes) -> Callable[[dict[str, bytes]], None]:
-    return lambda files: files.__setitem__(name, data)
-
-
-def _then(*changes: Callable[[dict[str, bytes]], object]) -> Callable[[dict[str, bytes]], None]:
-    def change(files: dict[str, bytes]) -> None:
-        for one in changes:
-            one(files)
-
-    return change
 
 
 def _file(name: str, data: bytes) -> Callable[[Case], None]:
     return lambda case: case.files.__setitem__(name, data)
-
-
-def _attributes(**values: Any) -> Callable[[Case], None]:
-    def change(case: Case) -> None:
-        for name, value in values.items():
-            setattr(case, name, value)
-
-    return change
 
 
 def _post(change: Callable[[dict[str, Any]], object]) -> Callable[[Case], None]:
@@ -146,45 +96,6 @@ def _swap_signature(files: dict[str, bytes]) -> None:
     other = example()
     other.files["data/web/text.txt"] = b"iets anders"
     files[SIGNATURE] = unpack(other.seal())[SIGNATURE]
-
-
-def _receipt(path: Path, **change: Any) -> Receipt:
-    digests = digest_bytes(path.read_bytes())
-    return replace(
-        Receipt(
-            bundle=path.name,
-            id=CAPTURE_ID,
-            sealed=WHEN,
-            sha256=digests.sha256,
-            sha512=digests.sha512,
-            size=digests.size,
-            made_by="evidence-kit tests",
-        ),
-        **change,
-    )
-
-
-def with_receipt(**change: Any) -> Vector:
-    """The good bundle and a receipt of which some fields are changed."""
-
-    def vector(folder: Path) -> Verdict:
-        path = example().write(folder)
-        return judged(path, receipt=_receipt(path, **change))
-
-    return vector
-
-
-def with_sidecar(name: str, make: Callable[[bytes], bytes], **options: Any) -> Vector:
-    """The good bundle with one file in its custody folder, made from the bundle's bytes."""
-
-    def vector(folder: Path) -> Verdict:
-        path = example().write(folder)
-        beside = path.with_name(path.stem + ".custody")
-        beside.mkdir()
-        (beside / name).write_bytes(make(path.read_bytes()))
-        return judged(path, **options)
-
-    return vector
 
 
 def _second_stamp(data: bytes) -> bytes:
@@ -287,77 +198,7 @@ _FUTURE = WHEN + timedelta(days=400)
 
 
 def _later_stamp(**values: Any) -> Vector:
-    return of_case(_attributes(**values), now=WHEN + timedelta(days=3))
-
-
-def _signature(change: Callable[[bytes], bytes], **options: Any) -> Vector:
-    """The example whose signature file was changed before packing; it has no stamp yet."""
-    return of_case(_attributes(stamp=None, edit_signature=change), **options)
-
-
-def _stamped_with(make: Callable[[bytes], bytes]) -> Vector:
-    """The example with whatever ``make`` gives for a good token in the token's place."""
-
-    def change(p7s: bytes) -> bytes:
-        good = pki.token_over(sha256(signature_value(p7s)).digest(), WHEN + timedelta(seconds=2))
-        kind = der.encode_oid(cms.TIMESTAMP_TOKEN)
-        attribute = der.encode(der.SEQUENCE, kind + der.encode(der.SET, make(good)))
-        return cms.rebuild(p7s, unsigned=[attribute])
-
-    return _signature(change)
-
-
-def _flip_last(data: bytes) -> bytes:
-    return data[:-1] + bytes((data[-1] ^ 1,))
-
-
-def _with_sha1(data: bytes) -> bytes:
-    """The same message naming SHA-1 wherever it named SHA-256."""
-    old, new = der.encode_oid(cms.DIGEST_OIDS["sha256"]), der.encode_oid("1.3.14.3.2.26")
-
-    def walk(node: der.Node) -> bytes:
-        if node.raw == old:
-            return new
-        if node.children:
-            return der.encode(node.tag, b"".join(walk(child) for child in node.children))
-        return node.raw
-
-    return walk(der.parse(data))
-
-
-def _with_stray(data: bytes) -> bytes:
-    """The same message with a certificate that serves no purpose."""
-    held = cms.read(data, max_bytes=len(data)).certificates
-    return cms.rebuild(data, certificates=[*held, pki.certificate("Stray", pki.key_of(number=7))])
-
-
-def _revoked(when: timedelta, *, others: bool = False) -> Vector:
-    """A signer of an authority whose revocation lists, in the signature, name the certificate.
-
-    With ``others`` they name certificates of others only.
-    """
-    chain = pki.chain()
-    serial = 4711 if others else load(chain.signer.certificate).serial
-    lists = [
-        pki.revocation_list(chain.intermediate_issuer, serial, WHEN + when),
-        pki.revocation_list(chain.root_issuer, 4712, WHEN + when),
-    ]
-
-    def change(p7s: bytes) -> bytes:
-        return pki.stamped(attach_revocation_lists(p7s, lists))
-
-    edits = _attributes(stamp=None, sign_with=chain.signer, edit_signature=change)
-    return of_case(edits, anchors=pki.trusting(chain.root), now=WHEN + timedelta(days=3))
-
-
-def _broken_path() -> Vector:
-    """Between the signer and a trusted root stands a certificate that may vouch for nobody."""
-    root_key, middle_key, key = (pki.key_of(number=n) for n in (1, 2, 3))
-    root = pki.certificate("Root", root_key, authority=True)
-    middle = pki.certificate("Middle", middle_key, issuer=pki.Issuer(pki.name_of("Root"), root_key))
-    leaf = pki.certificate("Leaf", key, issuer=pki.Issuer(pki.name_of("Middle"), middle_key))
-    edits = _attributes(sign_with=KeySigner(key, leaf, (middle, root)))
-    return of_case(edits, anchors=pki.trusting(root, by=authority()))
+    return of_case(attributes(**values), now=WHEN + timedelta(days=3))
 
 
 def _proof(**how: Any) -> Vector:
@@ -389,31 +230,31 @@ VECTORS: dict[str, Vector] = {
     ),
     "container.trailing-data": of_bytes(lambda: example().seal() + b"\0"),
     "container.gap": of_bytes(lambda: b"MZ" + example().seal()),
-    "container.time": of_case(_attributes(entry_time=WHEN + timedelta(days=1))),
+    "container.time": of_case(attributes(entry_time=WHEN + timedelta(days=1))),
     "container.mimetype": of_bytes(lambda: build(good_entries()[1:])),
     "container.unreadable": _missing_file,
     # Signed list and bag
     "manifest.ok": _GOOD,
     "manifest.missing": of_forgery(lambda files: files.pop(MANIFEST)),
-    "manifest.malformed": of_forgery(_set(MANIFEST, b"<x/>")),
+    "manifest.malformed": of_forgery(put(MANIFEST, b"<x/>")),
     "manifest.not-checked": of_bytes(b"not a bundle"),
-    "file.changed": of_forgery(_set("data/web/text.txt", b"Ik weet niets")),
+    "file.changed": of_forgery(put("data/web/text.txt", b"Ik weet niets")),
     "file.missing": of_forgery(lambda files: files.pop("data/web/text.txt")),
-    "file.unlisted": of_forgery(_set("data/extra.txt", b"x")),
+    "file.unlisted": of_forgery(put("data/extra.txt", b"x")),
     "bag.ok": _GOOD,
-    "bag.malformed": of_case(_attributes(edit_sealed=_set("bagit.txt", b"BagIt-Version: 0.97\n"))),
-    "bag.disagrees": of_case(_attributes(edit_sealed=_set("data/web/text.txt", b"anders"))),
+    "bag.malformed": of_case(attributes(edit_sealed=put("bagit.txt", b"BagIt-Version: 0.97\n"))),
+    "bag.disagrees": of_case(attributes(edit_sealed=put("data/web/text.txt", b"anders"))),
     "bag.not-checked": of_bytes(b"not a bundle"),
     # Signature
     "signature.ok": _GOOD,
     "signature.missing": of_forgery(lambda files: files.pop(SIGNATURE)),
-    "signature.malformed": of_forgery(_set(SIGNATURE, b"0\0")),
-    "signature.wrong-digest": of_forgery(_then(_set("data/web/text.txt", b"anders"), relisted)),
-    "signature.invalid": _signature(
-        lambda p7s: p7s.replace(signature_value(p7s), _flip_last(signature_value(p7s)))
+    "signature.malformed": of_forgery(put(SIGNATURE, b"0\0")),
+    "signature.wrong-digest": of_forgery(each(put("data/web/text.txt", b"anders"), relisted)),
+    "signature.invalid": signature_file(
+        lambda p7s: p7s.replace(signature_value(p7s), flip_last(signature_value(p7s)))
     ),
-    "signature.weak": _signature(_with_sha1),
-    "signature.unused-material": _signature(_with_stray),
+    "signature.weak": signature_file(with_sha1),
+    "signature.unused-material": signature_file(with_stray),
     "signature.not-checked": of_bytes(b"not a bundle"),
     "receipt.ok": with_receipt(),
     "receipt.differs": with_receipt(sha512="0" * 128),
@@ -422,34 +263,34 @@ VECTORS: dict[str, Vector] = {
     "signer.trusted": _GOOD,
     "signer.unknown": of_bytes(lambda: example().seal(), anchors=TrustAnchors()),
     "signer.not-checked": of_bytes(b"not a bundle"),
-    "signer.expired": of_case(_attributes(stamp=None), now=_FUTURE),
+    "signer.expired": of_case(attributes(stamp=None), now=_FUTURE),
     "signer.expired-since": of_bytes(lambda: example().seal(), now=_FUTURE),
     "signer.not-yet-valid": of_case(
-        _attributes(sign_with=make_signer(start=WHEN + timedelta(days=9)), stamp=None)
+        attributes(sign_with=make_signer(start=WHEN + timedelta(days=9)), stamp=None)
     ),
-    "signer.wrong-usage": of_case(_attributes(sign_with=make_signer(usages=("key_agreement",)))),
-    "signer.revoked": _revoked(timedelta(days=-2)),
-    "signer.not-revoked": _revoked(timedelta(days=-2), others=True),
-    "signer.revoked-since": _revoked(timedelta(days=2)),
-    "signer.path-invalid": _broken_path(),
+    "signer.wrong-usage": of_case(attributes(sign_with=make_signer(usages=("key_agreement",)))),
+    "signer.revoked": revoked(timedelta(days=-2)),
+    "signer.not-revoked": revoked(timedelta(days=-2), others=True),
+    "signer.revoked-since": revoked(timedelta(days=2)),
+    "signer.path-invalid": broken_path(),
     # Time
-    "timestamp.malformed": _stamped_with(lambda token: b"\x30\x00"),
-    "timestamp.wrong-imprint": _stamped_with(
+    "timestamp.malformed": stamped_with(lambda token: b"\x30\x00"),
+    "timestamp.wrong-imprint": stamped_with(
         lambda token: pki.token_over(sha256(b"something else").digest())
     ),
-    "timestamp.invalid": _stamped_with(_flip_last),
-    "timestamp.weak": _stamped_with(_with_sha1),
-    "timestamp.unused-material": _stamped_with(_with_stray),
+    "timestamp.invalid": stamped_with(flip_last),
+    "timestamp.weak": stamped_with(with_sha1),
+    "timestamp.unused-material": stamped_with(with_stray),
     "timestamp.ok": _GOOD,
     "timestamp.qualification-unknown": _GOOD,
     "timestamp.later": _stamped_later,
     "timestamp.stamps-contradict": _older_than_its_content,
     "timestamp.renewed": _renewed_in_time,
     "start-token.contradicts": of_case(_started_after_the_seal, now=WHEN + timedelta(days=1)),
-    "timestamp.missing": of_case(_attributes(stamp=None)),
+    "timestamp.missing": of_case(attributes(stamp=None)),
     "timestamp.untrusted": of_bytes(lambda: example().seal(), anchors=_ONLY_SIGNER),
     "timestamp.not-checked": of_bytes(b"not a bundle"),
-    "timestamp.future": of_case(_attributes(stamp=NOW + timedelta(days=2))),
+    "timestamp.future": of_case(attributes(stamp=NOW + timedelta(days=2))),
     "timestamp.before-claimed-time": _later_stamp(stamp=WHEN - timedelta(hours=1)),
     "timestamp.long-after-claimed-time": _later_stamp(stamp=WHEN + timedelta(hours=3)),
     "timestamp.renew": of_bytes(lambda: example().seal(), now=WHEN + timedelta(days=4000)),
@@ -472,7 +313,7 @@ VECTORS: dict[str, Vector] = {
     # Content
     "capture.ok": _GOOD,
     "capture.missing": of_case(
-        _attributes(edit_sealed=_then(lambda files: files.pop("data/capture.json"), rebagged))
+        attributes(edit_sealed=each(lambda files: files.pop("data/capture.json"), rebagged))
     ),
     "capture.malformed": of_record(lambda record: record.update(state="excellent")),
     "capture.other-signer": of_record(
@@ -497,7 +338,7 @@ VECTORS: dict[str, Vector] = {
     "wacz.ok": _GOOD,
     "wacz.malformed": of_case(_file("data/web/page.wacz", b"PK")),
     "wacz.hash-differs": of_case(
-        _file("data/web/page.wacz", package(wacz_files(), _set("pages/pages.jsonl", b"{}\n")))
+        _file("data/web/page.wacz", package(wacz_files(), put("pages/pages.jsonl", b"{}\n")))
     ),
     "wacz.index-differs": of_case(
         _file("data/web/page.wacz", package(wacz_files(None, url="http://127.0.0.1:1/x"), keep))
