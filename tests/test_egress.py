@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from evidence_kit.core.errors import NetworkError
 from evidence_kit.core.events import Silent
-from evidence_kit.gather.egress import Guard, normal_host, why_not_global
+from evidence_kit.gather.addresses import normal_host, why_not_global
+from evidence_kit.gather.egress import Guard
 
 
 class Kept(Silent):

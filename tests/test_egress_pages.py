@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from evidence_kit.core.events import Silent
-from evidence_kit.gather import egress
+from evidence_kit.gather import relay
 from evidence_kit.gather.egress import Guard
 from tests.fixtures_page import FAST, Record, browser, driver, record, site
 from tests.page_site import PageSite, page_site
@@ -70,8 +70,8 @@ def test_the_inside_is_out_of_reach_from_page_worker_and_websocket(
         reached.extend(addresses)
         return await original(addresses, port) if PUBLIC not in addresses else None
 
-    original = egress._connect
-    monkeypatch.setattr(egress, "_connect", connect)
+    original = relay._connect
+    monkeypatch.setattr(relay, "_connect", connect)
     names = Names()
     targets = ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "inside.example", "metadata.example"]
     targets.append("mapped.example")

@@ -23,9 +23,9 @@ from evidence_kit.core.errors import (
 )
 from evidence_kit.core.exchange import Representation, Source
 from evidence_kit.demo.site import DemoSite
-from evidence_kit.gather import http as http_module
-from evidence_kit.gather.http import USER_AGENT
+from evidence_kit.gather.http import MAX_REDIRECTS
 from evidence_kit.gather.http_answer import retry_time
+from evidence_kit.gather.http_exchange import USER_AGENT
 from tests.fixtures_http import NOW, Make, answer, make, server
 from tests.fixtures_site import demo_site
 
@@ -63,7 +63,7 @@ def test_what_an_exchange_says(demo_site: DemoSite, make: Make) -> None:
     assert f"User-Agent: {USER_AGENT}\r\n".encode() in request
     assert b"Accept-Encoding: identity\r\n" in request
     assert b"Cookie" not in request
-    assert [c.outcome for c in session.contacts] == ["connected"]
+    assert first.local_port == second.local_port  # one connection, kept alive
 
 
 def test_the_address_is_pinned_and_the_name_kept(demo_site: DemoSite, make: Make) -> None:
@@ -72,8 +72,7 @@ def test_the_address_is_pinned_and_the_name_kept(demo_site: DemoSite, make: Make
     assert found.status == 200
     host = f"Host: voorbeeld.invalid:{demo_site.port}\r\n".encode()
     assert host in found.exchange.request.read_bytes()
-    assert session.contacts[0].host == "voorbeeld.invalid"
-    assert session.contacts[0].address == "127.0.0.1"
+    assert found.exchange.remote_address == "127.0.0.1"
 
 
 def test_refusal_of_the_resolver_passes_through(make: Make) -> None:
@@ -83,8 +82,8 @@ def test_refusal_of_the_resolver_passes_through(make: Make) -> None:
     session = make(resolve=refuse)
     with pytest.raises(NetworkError, match="address refused"):
         session.get("http://voorbeeld.invalid/")
-    assert [(c.address, c.outcome) for c in session.contacts] == [(None, "refused")]
-    assert session.exchanges[0].error is not None
+    assert session.exchanges[0].error == "interrupted"
+    assert session.exchanges[0].remote_address is None
     assert session.exchanges[0].response is None
 
 
@@ -119,7 +118,7 @@ def test_endless_redirects_end(make: Make) -> None:
         session = make()
         with pytest.raises(NetworkError, match="redirects more than 10 times"):
             session.get(f"http://127.0.0.1:{port}/")
-        assert len(session.exchanges) == http_module.MAX_REDIRECTS + 1
+        assert len(session.exchanges) == MAX_REDIRECTS + 1
         session.close()
 
 

@@ -14,7 +14,7 @@ from evidence_kit.core.errors import (
     NetworkError,
 )
 from evidence_kit.demo.site import DemoSite
-from evidence_kit.gather import http as http_module
+from evidence_kit.gather import http_exchange
 from tests.fixtures_http import Make, answer, make, server
 from tests.fixtures_site import demo_site
 
@@ -32,7 +32,7 @@ def test_too_long_is_cut_off_and_says_so(make: Make) -> None:
 
 
 def test_chunk_framing_counts_too(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_module, "WIRE_OVERHEAD", 16_384)  # more than one read takes
+    monkeypatch.setattr(http_exchange, "WIRE_OVERHEAD", 16_384)  # more than one read takes
 
     def play(handler: http.server.BaseHTTPRequestHandler) -> None:
         handler.send_response(200)
@@ -149,7 +149,7 @@ def test_garbage_is_a_network_error_with_its_bytes_kept(make: Make) -> None:
 def test_record_that_does_not_match_is_an_error(
     demo_site: DemoSite, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_module, "status_on_file", lambda path: 404)
+    monkeypatch.setattr(http_exchange, "status_on_file", lambda path: 404)
     with pytest.raises(CaptureError, match="does not match"):
         make().get(demo_site.url)
 

@@ -19,21 +19,6 @@ REDIRECT_STATUS = frozenset({301, 302, 303, 307, 308})
 
 
 @dataclass(frozen=True)
-class Contact:
-    """One attempt to reach a host (requirement C16), for the capture log.
-
-    Attributes:
-        outcome: ``connected`` or why not, in a few words.
-    """
-
-    host: str
-    port: int
-    address: str | None
-    when: datetime
-    outcome: str
-
-
-@dataclass(frozen=True)
 class Answer:
     """What came back on the last hop.
 

@@ -18,6 +18,8 @@ from evidence_kit.core.errors import ConfigError
 
 MAX_HEAD = 16 << 10
 """Bytes of a proxy's answer to CONNECT; real ones are under 1 KiB, refusals carry a page."""
+CONNECT_SECONDS = 20.0
+"""For a connection, its tunnel included; longer than the three SYN retries of common systems."""
 END_OF_HEAD = b"\r\n\r\n"
 HTTP_PORT = 80
 DEFAULT_PORT = 3128
@@ -151,6 +153,11 @@ def connected(head: bytes) -> None:
     words = line.split(" ", 2)
     if len(words) < 2 or not words[0].startswith("HTTP/1.") or not words[1].startswith("2"):
         raise ProxyRefusedError(f"the proxy answers {line[:80]!r}")
+
+
+def name_of_failure(error: Exception) -> str:
+    """What a contact through a proxy is said to have ended in."""
+    return "proxy-refused" if isinstance(error, ProxyRefusedError) else "connection-failed"
 
 
 def _value(environ: Mapping[str, str], name: str) -> str:

@@ -18,12 +18,14 @@ from evidence_kit.core.clock import Clock
 from evidence_kit.core.errors import BrowserError, InputError
 from evidence_kit.core.events import EventLog, Progress
 from evidence_kit.core.exchange import Exchange
+from evidence_kit.gather.addresses import normal_host
 from evidence_kit.gather.cdp_exchanges import BODY_BUFFER, BodyKeeper, exchanges_from
 from evidence_kit.gather.cdp_watch import Seen
 from evidence_kit.gather.chromium import BrowserFound
+from evidence_kit.gather.contacts import Contact
 from evidence_kit.gather.cross_check import CrossCheck, Recorded, cross_check
 from evidence_kit.gather.driver import Driver, first_line
-from evidence_kit.gather.egress import Contact, Guard, normal_host
+from evidence_kit.gather.egress import Guard
 from evidence_kit.gather.netlog_pipe import NetLogPipe
 from evidence_kit.gather.page_session import PageSession
 from evidence_kit.gather.page_types import (

@@ -19,8 +19,8 @@ from typing import Any, Protocol
 
 from evidence_kit.core.clock import Clock
 from evidence_kit.core.errors import EvidenceError, NetworkError
-from evidence_kit.gather.http import Resolve
 from evidence_kit.gather.http_answer import Answer
+from evidence_kit.gather.http_exchange import Resolve
 
 NTP_PORT = 123
 NTP_SECONDS = 3.0

@@ -25,7 +25,7 @@ from evidence_kit.core.errors import InputError, TimestampError
 from evidence_kit.core.events import EventLog, Silent
 from evidence_kit.core.findings import Status
 from evidence_kit.core.limits import MAX_TOKEN
-from evidence_kit.gather.http import ca_bundle
+from evidence_kit.gather.http_exchange import ca_bundle
 from evidence_kit.gather.proxy import proxies_from
 from evidence_kit.gather.tsa_list import Tsa, find_tsa
 from evidence_kit.seal.anchors import TrustAnchors

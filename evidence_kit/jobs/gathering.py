@@ -17,13 +17,15 @@ from evidence_kit.core.clock import Clock
 from evidence_kit.core.errors import NetworkError
 from evidence_kit.core.events import Progress
 from evidence_kit.core.exchange import Exchange
+from evidence_kit.gather.addresses import system_resolve
 from evidence_kit.gather.artefacts import Artefacts, make_artefacts
 from evidence_kit.gather.behaviour import Treatment
 from evidence_kit.gather.chromium import BrowserFound
 from evidence_kit.gather.consent import reject_consent
+from evidence_kit.gather.contacts import Contact
 from evidence_kit.gather.content_check import ContentCheck, check_content
 from evidence_kit.gather.driver import Driver
-from evidence_kit.gather.egress import Contact, Guard, system_resolve
+from evidence_kit.gather.egress import Guard
 from evidence_kit.gather.http import RecordingSession
 from evidence_kit.gather.page_types import PageOptions, PageRecording
 from evidence_kit.gather.proxy import Proxies, proxies_from

@@ -16,8 +16,8 @@ from evidence_kit import __version__
 from evidence_kit.core.clock import iso
 from evidence_kit.gather.artefacts import Artefacts
 from evidence_kit.gather.behaviour import LEFT, Treated
+from evidence_kit.gather.contacts import Contact
 from evidence_kit.gather.content_check import ContentCheck, ContentState
-from evidence_kit.gather.egress import Contact
 from evidence_kit.gather.page_types import Method, PageRecording
 from evidence_kit.gather.time_sources import ClockCheck
 from evidence_kit.jobs.workfolder import FAILED, Artefact

@@ -19,9 +19,9 @@ from evidence_kit.core.exchange import Exchange
 from evidence_kit.gather.artefacts import ArtefactResult, Artefacts, Kind
 from evidence_kit.gather.artefacts import State as Drawn
 from evidence_kit.gather.chromium import ACCEPT_ENCODING, is_root
+from evidence_kit.gather.contacts import Contact
 from evidence_kit.gather.content_check import ContentCheck, ContentState, check_content
 from evidence_kit.gather.cross_check import CrossCheck
-from evidence_kit.gather.egress import Contact
 from evidence_kit.gather.page_types import BrowserFacts, Method, PageRecording, Redirect
 from evidence_kit.gather.time_sources import ClockCheck
 from evidence_kit.jobs.capture_types import Asked

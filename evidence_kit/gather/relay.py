@@ -1,0 +1,249 @@
+"""The relay through which the browser reaches the outside: SOCKS5 on loopback, in its own thread.
+
+It connects to the very address that the policy has checked, or to the organisation's proxy, and
+passes bytes on without looking at them; TLS stays end to end between browser and origin.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from dataclasses import replace
+
+from evidence_kit.core.clock import Clock
+from evidence_kit.core.errors import NetworkError
+from evidence_kit.gather.contacts import Contact, ContactList
+from evidence_kit.gather.egress_policy import EgressPolicy
+from evidence_kit.gather.proxy import (
+    CONNECT_SECONDS,
+    END_OF_HEAD,
+    Proxy,
+    connected,
+    name_of_failure,
+)
+from evidence_kit.gather.socks import (
+    CONNECTION_REFUSED,
+    DONE,
+    HOST_UNREACHABLE,
+    NOT_ALLOWED,
+    NOT_SUPPORTED,
+    read_request,
+    reply,
+)
+
+HANDSHAKE_SECONDS = 10.0  # the browser on the same machine answers within milliseconds
+RESOLVE_SECONDS = 15.0  # system resolvers give up after 5-10 s
+IDLE_SECONDS = 120.0  # an event stream may be silent this long; the page's own limit is shorter
+STOP_SECONDS = 5.0  # closing sockets takes milliseconds; a stuck resolver thread is left behind
+MAX_CONNECTIONS = 512  # at once; Chromium itself keeps to 32 HTTP and 255 WebSocket sockets
+BUFFER = 256 << 10  # bytes read at once and held per direction
+
+_Opened = tuple[Contact, asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class Relay:
+    """Serves from :meth:`start` to :meth:`stop`.
+
+    Args:
+        policy: says where a contact may go.
+        contacts: gets every contact, from the relay's thread.
+        clock: source of times.
+
+    Attributes:
+        port: on loopback; 0 while the relay is not running.
+    """
+
+    def __init__(self, policy: EgressPolicy, contacts: ContactList, clock: Clock) -> None:
+        self._policy = policy
+        self._contacts = contacts
+        self._clock = clock
+        self._open = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._server: asyncio.Server | None = None
+        self._thread: threading.Thread | None = None
+        self.port = 0
+
+    def start(self) -> None:
+        """Listen on a free port of loopback.
+
+        Raises:
+            NetworkError: this machine does not allow it.
+        """
+        ready = threading.Event()
+        failure: list[OSError] = []
+
+        def serve() -> None:
+            loop = asyncio.new_event_loop()
+            self._loop = loop
+            try:
+                self._server = loop.run_until_complete(
+                    asyncio.start_server(self._serve, "127.0.0.1", 0, limit=BUFFER)
+                )
+                self.port = self._server.sockets[0].getsockname()[1]
+                ready.set()
+                loop.run_forever()
+            except OSError as error:
+                failure.append(error)
+                ready.set()
+            finally:
+                self._finish(loop)
+
+        self._thread = threading.Thread(target=serve, name="egress-guard", daemon=True)
+        self._thread.start()
+        ready.wait()
+        if failure:
+            raise NetworkError(
+                f"the egress guard cannot listen on loopback: {failure[0].strerror}",
+                hint="a firewall on this machine may forbid it",
+            )
+
+    def stop(self) -> None:
+        """Close every connection; waits for that, but not for ever."""
+        loop, thread = self._loop, self._thread
+        if loop is not None and thread is not None:
+            with contextlib.suppress(RuntimeError):  # the loop ended by itself
+                loop.call_soon_threadsafe(loop.stop)
+            thread.join(STOP_SECONDS)
+        self.port = 0
+
+    def _finish(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Close what is open; runs in the relay's thread once the loop was stopped."""
+        if self._server is not None:
+            self._server.close()
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            loop.run_until_complete(asyncio.wait(tasks, timeout=STOP_SECONDS))
+        loop.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open += 1
+        try:
+            if self._open > MAX_CONNECTIONS:
+                self._contacts.add(Contact("", 0, self._clock(), error="too-many-connections"))
+                return
+            await self._socks(reader, writer)
+        except (asyncio.IncompleteReadError, OSError, TimeoutError):
+            pass  # the browser went away or does not speak SOCKS5: there is nobody to answer
+        finally:
+            self._open -= 1
+            await _close(writer)
+
+    async def _socks(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async with asyncio.timeout(HANDSHAKE_SECONDS):
+            asked = await read_request(reader, writer)
+        if asked is None:
+            writer.write(reply(NOT_SUPPORTED))
+            return
+        host, port = asked
+        peer = writer.get_extra_info("peername")
+        contact = Contact(host, port, self._clock(), local_port=peer[1] if peer else None)
+        proxy = self._policy.proxy_for(contact)
+        if proxy is not None:
+            found = await self._proxied(self._policy.through(contact, proxy), proxy, writer)
+        else:
+            found = await self._direct(contact, writer)
+        if found is None:
+            return
+        contact, far_reader, far_writer = found
+        place = self._contacts.add(contact)
+        writer.write(reply(DONE))
+        counts = [0, 0]
+        try:
+            await asyncio.gather(
+                _pump(reader, far_writer, counts, 0), _pump(far_reader, writer, counts, 1)
+            )
+        finally:
+            ended = replace(contact, ended=self._clock(), sent=counts[0], received=counts[1])
+            self._contacts.renew(place, ended)
+            await _close(far_writer)
+
+    async def _direct(self, contact: Contact, writer: asyncio.StreamWriter) -> _Opened | None:
+        """Resolve, judge, connect; where that fails the browser is told and the contact kept."""
+        loop = asyncio.get_running_loop()
+        try:
+            contact, good = await asyncio.wait_for(
+                loop.run_in_executor(None, self._policy.direct, contact), RESOLVE_SECONDS
+            )
+        except TimeoutError:
+            contact, good = replace(contact, error="name-not-resolved"), []
+        if not good:
+            self._contacts.add(contact)
+            writer.write(reply(NOT_ALLOWED if contact.refused else HOST_UNREACHABLE))
+            return None
+        opened = await _connect(good, contact.port)
+        if opened is None:
+            self._contacts.add(replace(contact, error="connection-failed"))
+            writer.write(reply(CONNECTION_REFUSED))
+            return None
+        address, reader, far_writer = opened
+        return replace(contact, used=address), reader, far_writer
+
+    async def _proxied(
+        self, contact: Contact, proxy: Proxy, writer: asyncio.StreamWriter
+    ) -> _Opened | None:
+        """The same through a proxy, which resolves and connects by itself."""
+        if contact.refused:
+            self._contacts.add(contact)
+            writer.write(reply(NOT_ALLOWED))
+            return None
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                reader, far_writer = await asyncio.open_connection(
+                    proxy.host, proxy.port, limit=BUFFER
+                )
+                far_writer.write(proxy.connect_request(contact.host, contact.port))
+                connected(await reader.readuntil(END_OF_HEAD))
+        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as e:
+            self._contacts.add(replace(contact, error=name_of_failure(e)))
+            writer.write(reply(CONNECTION_REFUSED))
+            return None
+        return contact, reader, far_writer
+
+
+async def _connect(
+    addresses: list[str], port: int
+) -> tuple[str, asyncio.StreamReader, asyncio.StreamWriter] | None:
+    """The first of the checked addresses that answers; each has its share of the time."""
+    share = max(CONNECT_SECONDS / len(addresses), 2.0)
+    for address in addresses:
+        try:
+            async with asyncio.timeout(share):
+                reader, writer = await asyncio.open_connection(address, port, limit=BUFFER)
+        except (OSError, TimeoutError):
+            continue
+        return address, reader, writer
+    return None
+
+
+async def _pump(
+    source: asyncio.StreamReader, target: asyncio.StreamWriter, counts: list[int], index: int
+) -> None:
+    """Pass bytes on until one side ends; ``drain`` keeps at most one buffer in memory."""
+    try:
+        while True:
+            moved = sum(counts)
+            try:
+                async with asyncio.timeout(IDLE_SECONDS):
+                    data = await source.read(BUFFER)
+            except TimeoutError:
+                if sum(counts) != moved:  # the other direction is busy: a long download
+                    continue
+                raise
+            if not data:
+                break
+            counts[index] += len(data)
+            target.write(data)
+            await target.drain()
+        if target.can_write_eof():
+            target.write_eof()
+    except (OSError, TimeoutError):
+        target.close()  # a broken half must not leave the other waiting
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(OSError, asyncio.CancelledError):
+        await writer.wait_closed()
