@@ -17,6 +17,7 @@ from evidence_kit.core.digests import (
     digest_chunks,
     digest_file,
     read_chunks,
+    sha256_file,
 )
 from evidence_kit.core.limits import CHUNK
 
@@ -53,6 +54,7 @@ def test_files_and_bytes(tmp_path: Path, size: int) -> None:
     path = tmp_path / "x"
     path.write_bytes(data)
     assert digest_file(path) == digest_bytes(data) == plain(data)
+    assert sha256_file(path) == plain(data).sha256
 
 
 def test_an_error_of_the_source_comes_through() -> None:

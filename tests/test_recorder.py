@@ -134,7 +134,13 @@ def test_a_visit_is_recorded_byte_for_byte(
 
 
 def test_the_browser_is_named(rich: PageSite, record: Record, browser: BrowserFound) -> None:
-    facts = record(rich.url("/")).browser
+    order: list[str] = []
+    facts = record(
+        rich.url("/"),
+        visit=lambda _: order.append("visited"),
+        meanwhile=lambda: order.append(f"after {len(rich.asked()) and 'the first request'}"),
+    ).browser
+    assert order == ["after the first request", "visited"]
     assert facts.sha256 == browser.sha256()
     assert facts.version == browser.version
     assert facts.options.locale == "nl-NL"

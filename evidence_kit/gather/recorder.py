@@ -67,6 +67,7 @@ def record_page(
     clock: Clock = _now,
     fifo: bool | None = None,
     keep: Path | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> PageRecording[T]:
     """Open ``url`` in a fresh browser, let ``visit`` draw it, and give back what passed.
 
@@ -89,6 +90,8 @@ def record_page(
         fifo: see :class:`~evidence_kit.gather.netlog_pipe.NetLogPipe`.
         keep: private file for what the log says of exchanges, so that a visit whose program was
             killed can be read again; the caller removes it.
+        meanwhile: called once when a document begins to arrive: the time to begin, in another
+            thread, what will be needed later. It must return at once.
 
     Raises:
         InputError: not a web address.
@@ -104,7 +107,6 @@ def record_page(
         if driver is None:
             driver = stack.enter_context(Driver())
         hashing = stack.enter_context(ThreadPoolExecutor(max_workers=1))
-        digest = hashing.submit(browser.sha256)
         wire = work / "wire"
         wire.mkdir(mode=0o700, parents=True, exist_ok=True)
         profile = work / "profile"
@@ -112,7 +114,13 @@ def record_page(
         # Unbuffered: what was written stands in the file even when this program is killed.
         kept = stack.enter_context(keep.open("xb", buffering=0)) if keep is not None else None
         job = _Job(url, browser, options, guard, log, progress, driver, method, clock, kept)
-        return job.run(wire, profile, visit, digest, fifo=fifo)
+
+        def arriving() -> None:
+            # Starting the browser takes both processors; while it loads a page one of them waits.
+            job.digest = hashing.submit(browser.sha256)
+            meanwhile()
+
+        return job.run(wire, profile, visit, arriving, fifo=fifo)
 
 
 class _Job:
@@ -141,6 +149,7 @@ class _Job:
         self.method = method
         self.clock = clock
         self.browser = browser
+        self.digest: Future[str] | None = None
         self.problems: list[str] = []
         self.failure: Failure | None = None
         self.quiet: Quiet | None = None
@@ -153,7 +162,7 @@ class _Job:
         wire: Path,
         profile: Path,
         visit: Callable[[Visit], T],
-        digest: Future[str],
+        arriving: Callable[[], None],
         *,
         fifo: bool | None,
     ) -> PageRecording[T]:
@@ -175,12 +184,12 @@ class _Job:
         visited: T | None = None
         try:
             self._open(session, profile, keeper)
-            visited = self._visit(session, visit)
+            visited = self._visit(session, visit, arriving)
         finally:
             self._close(session, keeper)
             lines = self._read_rest(pipe)
         recording, check = self._exchanges(session, reader, lines, wire, keeper)
-        facts = session.facts(self._sha256(session, digest))
+        facts = session.facts(self._sha256(session))
         return PageRecording(
             recording=recording,
             method=self.method,
@@ -229,13 +238,16 @@ class _Job:
             keeper.follow(session.watch)
         self.log.log("browser-started", product=session.product, sandbox=session.sandbox)
 
-    def _visit(self, session: PageSession, visit: Callable[[Visit], T]) -> T | None:
+    def _visit(
+        self, session: PageSession, visit: Callable[[Visit], T], arriving: Callable[[], None]
+    ) -> T | None:
         """Load, wait, hand over; a browser that goes away ends this, not the capture."""
         page = session.visit(self.driver)
         try:
             self.progress.step("loading the page")
             self.failure = self._navigate(session)
             page.failure = self.failure
+            arriving()
             self.quiet = page.wait_quiet(self.options.quiet_seconds, self.options.load_seconds)
             self.log.log("page-loaded", wait=self.quiet.reason, busy=self.quiet.busy)
             self._look(page)
@@ -349,10 +361,10 @@ class _Job:
         problems = recording.problems if lines else ()
         return replace(_fallback(recording, exchanges), problems=problems), _EMPTY
 
-    def _sha256(self, session: PageSession, digest: Future[str]) -> str:
+    def _sha256(self, session: PageSession) -> str:
         """Of the program that ran; another than expected is hashed now, and said."""
         if session.binary == self.browser.binary:
-            return digest.result()
+            return self.digest.result() if self.digest else self.browser.sha256()
         self.problems.append(f"the browser that ran is {session.binary}")
         return replace(self.browser, binary=session.binary).sha256()
 

@@ -27,6 +27,15 @@ def ask_keyring(name: str) -> str | None:
     return None
 
 
+def find_keyring() -> None:
+    """Find the system's keyring, which takes a tenth of a second once; nothing is asked of it."""
+    import keyring
+    from keyring.errors import KeyringError
+
+    with contextlib.suppress(KeyringError, OSError):
+        keyring.get_keyring()
+
+
 class Tokens(Mapping[str, str]):
     """The environment, with what it lacks of :data:`KEPT` taken from the keyring when asked for.
 

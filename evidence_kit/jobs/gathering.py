@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ from evidence_kit.gather.time_sources import (
     TsaSource,
     measure_offset,
 )
-from evidence_kit.gather.tokens import Tokens
+from evidence_kit.gather.tokens import Tokens, find_keyring
 from evidence_kit.gather.tsa_client import TsaClient
 from evidence_kit.jobs.capture_log import CaptureLog
 from evidence_kit.jobs.capture_types import CaptureRequest
@@ -56,6 +57,9 @@ from evidence_kit.platforms.base import ApiFolder, PlatformResult, Stored
 from evidence_kit.platforms.registry import cost_of, fetch_post
 
 START_STAMP = "start-token.tst"
+
+NEEDED_LATER = ("pyhanko.sign.signers.pdf_cms", "jsonschema", "referencing.jsonschema")
+"""Libraries of the seal; loading them takes a third of a second of one processor."""
 
 
 @dataclass(frozen=True)
@@ -166,8 +170,6 @@ class Gathering:
             offset = pool.submit(self._clock_check, token, session)
             start_token = token.result()  # before the page: the record is made after that moment
             self.work.save("start-token", start_token)
-            # Loaded while the browser starts and the page is waited for, instead of at the seal.
-            pool.submit(importlib.import_module, "pyhanko.sign.signers.pdf_cms")
             # After the token was asked for and the clock check begun: both wait for the network.
             recorder = check_recorder(browser, self.cache, log, driver)
             page = record_page(
@@ -185,6 +187,7 @@ class Gathering:
                 clock=self.clock,
                 keep=self.work.unfinished,
                 method=recorder.method,
+                meanwhile=partial(_load_ahead, pool),
             )
             _refused(page)
             self.work.save("page", page)
@@ -282,6 +285,13 @@ class Gathering:
         if self.moment is None:
             raise NetworkError("no authority gave a token")
         return self.moment
+
+
+def _load_ahead(pool: Executor) -> None:
+    """Load what is needed later while the page is waited for; a fault shows where it is used."""
+    for name in NEEDED_LATER:
+        pool.submit(importlib.import_module, name)
+    pool.submit(find_keyring)
 
 
 def _proxy_name(proxies: Proxies, options: PageOptions) -> str | None:
