@@ -131,8 +131,8 @@ def test_both_languages_have_the_same_keys_and_parameters() -> None:
     for table, sentences in dutch.items():
         assert sentences.keys() == english[table].keys()
         for key, sentence in sentences.items():
-            params = set(re.findall(r"\{(\w+)\}", sentence))
-            assert params == set(re.findall(r"\{(\w+)\}", english[table][key])), (table, key)
+            params = set(re.findall(r"\{(\w+)[:}]", sentence))
+            assert params == set(re.findall(r"\{(\w+)[:}]", english[table][key])), (table, key)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

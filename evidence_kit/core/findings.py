@@ -160,6 +160,10 @@ RULES: Mapping[str, Rule] = {
         "timestamp.renew",
         "timestamp.renewed",
         "timestamp.qualification-unknown",
+        "timestamp.qualified",
+        "timestamp.not-qualified",
+        "timestamp.not-listed",
+        "timestamp.list-outdated",
     ),
     **_rules(
         Section.TIME,

@@ -38,7 +38,9 @@ class State(StrEnum):
     TIMESTAMP_MISSING = "timestamp-missing"
     TIMESTAMP_UNKNOWN = "timestamp-unknown"
     TIMESTAMP_NOT_QUALIFIED = "timestamp-not-qualified"
+    TIMESTAMP_NOT_LISTED = "timestamp-not-listed"
     QUALIFICATION_UNKNOWN = "qualification-unknown"
+    TIMESTAMP_QUALIFIED = "timestamp-qualified"
 
 
 _RANK: Mapping[State, int] = {state: rank for rank, state in enumerate(State)}
@@ -68,7 +70,9 @@ _EXACT: Mapping[str, State] = {
     "timestamp.stamps-contradict": State.TIMES_CONTRADICT,
     "start-token.contradicts": State.TIMES_CONTRADICT,
     "timestamp.not-qualified": State.TIMESTAMP_NOT_QUALIFIED,
+    "timestamp.not-listed": State.TIMESTAMP_NOT_LISTED,
     "timestamp.qualification-unknown": State.QUALIFICATION_UNKNOWN,
+    "timestamp.qualified": State.TIMESTAMP_QUALIFIED,
 }
 _BY_PREFIX: tuple[tuple[str, State], ...] = (
     ("container.", State.NOT_A_BUNDLE),
@@ -129,6 +133,27 @@ class SignerFacts:
 
 
 @dataclass(frozen=True)
+class ListFacts:
+    """The trusted list that said whether a stamp is qualified, as it is quoted.
+
+    Attributes:
+        territory: country code.
+        sequence: its number.
+        issued: UTC.
+        next_update: when the next one was due; None for a closed list.
+        age: whole days between its issue and the verification.
+        sha256: of the list's file, hexadecimal.
+    """
+
+    territory: str
+    sequence: int
+    issued: datetime
+    next_update: datetime | None
+    age: int
+    sha256: str
+
+
+@dataclass(frozen=True)
 class TimeFacts:
     """Moments, UTC, None where there is none.
 
@@ -137,7 +162,8 @@ class TimeFacts:
         stamp_time: genTime of the signature's stamp.
         stamp_by: name in the time-stamping authority's certificate.
         stamp_trusted: that authority is among the trusted ones.
-        qualified: on a dated trusted list; None where no list was consulted.
+        qualified: by a dated trusted list; None where no list names the service.
+        qualified_by: that list.
         not_before_time: genTime of the start token: the record was made after it.
         renew_before: end of validity behind the newest stamp in an unbroken row.
     """
@@ -147,6 +173,7 @@ class TimeFacts:
     stamp_by: str = ""
     stamp_trusted: bool = False
     qualified: bool | None = None
+    qualified_by: ListFacts | None = None
     not_before_time: datetime | None = None
     renew_before: datetime | None = None
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from evidence_kit.core.clock import iso
 from evidence_kit.core.findings import Finding, Section
-from evidence_kit.core.verdict import Verdict
+from evidence_kit.core.verdict import ListFacts, Verdict
 from evidence_kit.core.verdict_words import finding_sentence
 from evidence_kit.core.words import Words
 
@@ -41,6 +41,7 @@ def verdict_json(verdict: Verdict, words: Words) -> dict[str, Any]:
             "stamp_by": time.stamp_by or None,
             "stamp_trusted": time.stamp_trusted,
             "qualified": time.qualified,
+            "trusted_list": _list(time.qualified_by),
             "made_after": _iso(time.not_before_time),
             "renew_before": _iso(time.renew_before),
         },
@@ -58,6 +59,19 @@ def _finding(finding: Finding, words: Words) -> dict[str, Any]:
         "subject": finding.subject,
         "params": dict(finding.params),
         "text": finding_sentence(finding, words),
+    }
+
+
+def _list(found: ListFacts | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "territory": found.territory,
+        "sequence": found.sequence,
+        "issued": iso(found.issued),
+        "next_update": _iso(found.next_update),
+        "age_days": found.age,
+        "sha256": found.sha256,
     }
 
 

@@ -47,6 +47,8 @@ def state_sentence(verdict: Verdict, state: State, words: Words) -> str:
     said = harmless(words.say("state", state, params))
     if state is State.UNCHANGED:
         return f"{said} {sealing_time(verdict, words)}"
+    if state in (State.TIMESTAMP_QUALIFIED, State.TIMESTAMP_NOT_QUALIFIED):
+        return f"{said} {_by_list(verdict, words)}".rstrip()
     return said
 
 
@@ -58,6 +60,16 @@ def sealing_time(verdict: Verdict, words: Words) -> str:
     if time.signing_time is not None:
         return words.say("sentence", "own-clock", {"date": moment(time.signing_time)})
     return words.say("sentence", "no-time")
+
+
+def _by_list(verdict: Verdict, words: Words) -> str:
+    """Which trusted list says so, of when, and how old it was at the verification."""
+    found = verdict.time.qualified_by
+    if found is None:
+        return ""
+    issued = found.issued.date().isoformat()
+    params = {"territory": found.territory, "issued": issued, "age": str(found.age)}
+    return harmless(words.say("sentence", "by-list", params))
 
 
 def verdict_lines(verdict: Verdict, words: Words) -> Iterator[tuple[str, str]]:

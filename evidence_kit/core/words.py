@@ -9,7 +9,8 @@ from functools import cache
 from importlib.resources import files
 
 LANGUAGES = ("nl", "en")
-_PARAM = re.compile(r"\{(\w+)\}")
+_PARAM = re.compile(r"\{(\w+)(?::([^:{}]+):([^:{}]+))?\}")
+"""``{name}``, or ``{name:day:days}``: a number with the word that goes with it."""
 
 
 class Words:
@@ -26,6 +27,7 @@ class Words:
     def say(self, table: str, key: str, params: Mapping[str, str] | None = None) -> str:
         """The sentence under ``[table]`` ``key`` with ``{name}`` replaced from ``params``.
 
+        ``{name:day:days}`` gives the number with the first word for one, else with the second.
         A parameter that is not given stays visible as ``{name}``: an ugly sentence is better
         than a missing one. Values are put in as they are; the caller escapes for its medium.
 
@@ -34,11 +36,20 @@ class Words:
         """
         given = params or {}
         template = self._tables[table][key]
-        return _PARAM.sub(lambda match: given.get(match[1], match[0]), template)
+        return _PARAM.sub(lambda match: _filled(match, given), template)
 
     def keys(self, table: str) -> frozenset[str]:
         """All keys of one table."""
         return frozenset(self._tables[table])
+
+
+def _filled(match: re.Match[str], given: Mapping[str, str]) -> str:
+    value = given.get(match[1])
+    if value is None:
+        return match[0]
+    if match[2] is None:
+        return value
+    return f"{value} {match[2] if value == '1' else match[3]}"
 
 
 @cache

@@ -1,7 +1,8 @@
 """The trust store: whose signatures and time stamps this user accepts, and on whose word.
 
 ``HOME/trust/signers`` and ``HOME/trust/tsas`` hold one folder-less pair per certificate:
-``FINGERPRINT.pem`` and ``FINGERPRINT.json``. Nothing gets in but by :func:`add_trust`.
+``FINGERPRINT.pem`` and ``FINGERPRINT.json``. Nothing gets in but by :func:`add_trust`. Trusted
+lists stand beside them (:mod:`evidence_kit.jobs.trust_lists`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from evidence_kit.core.canonical_json import JsonError, dumps, loads
 from evidence_kit.core.clock import iso, parse_iso
 from evidence_kit.core.errors import ConfigError, InputError, StorageError, UnreadableFileError
 from evidence_kit.core.write_once import private_folder, write_bytes_once
+from evidence_kit.jobs.trust_lists import ListEntry, add_list, remove_list, trusted_lists
 from evidence_kit.seal import x509 as certificates
 from evidence_kit.seal.anchors import MAX_ANCHORS, TrustAnchors
 from evidence_kit.seal.cades_check import SignerInfo, describe
@@ -114,19 +116,13 @@ def add_trust(
         StorageError: it is there already, or cannot be written.
     """
     certificate = _loaded(encoded)
-    words = {"vouched by": vouched_by.strip(), "how": how.strip()}
-    for label, text in words.items():
-        if not text or len(text) > MAX_WORDS or not text.isprintable():
-            raise InputError(
-                f"'{label}' must say something, in one line of {MAX_WORDS} characters at most",
-                hint="who told you whose certificate this is, and how did you compare it?",
-            )
+    vouched_by, how = _vouched(vouched_by, how)
     entry = Entry(
         kind=_kind(kind),
         info=describe(certificate),
         authority=certificates.is_authority(certificate),
-        vouched_by=words["vouched by"],
-        how=words["how"],
+        vouched_by=vouched_by,
+        how=how,
         added=now.replace(microsecond=0),
     )
     folder = home / "trust" / kind
@@ -152,6 +148,38 @@ def add_trust(
     except OSError as error:
         raise StorageError(f"cannot write {folder}: {error.strerror}") from error
     return entry
+
+
+def add_trusted_list(
+    home: Path,
+    path: Path,
+    *,
+    operators: Sequence[bytes],
+    lotl: Path | None = None,
+    vouched_by: str,
+    how: str,
+    now: datetime,
+) -> ListEntry:
+    """Take a trusted list into the store; arguments and errors as for ``trust_lists.add_list``.
+
+    Raises:
+        InputError: also where nobody vouches for who signed it.
+    """
+    vouched_by, how = _vouched(vouched_by, how)
+    return add_list(
+        home, path, operators=operators, lotl=lotl, vouched_by=vouched_by, how=how, now=now
+    )
+
+
+def _vouched(vouched_by: str, how: str) -> tuple[str, str]:
+    words = {"vouched by": vouched_by.strip(), "how": how.strip()}
+    for label, text in words.items():
+        if not text or len(text) > MAX_WORDS or not text.isprintable():
+            raise InputError(
+                f"'{label}' must say something, in one line of {MAX_WORDS} characters at most",
+                hint="who told you whose certificate this is, and how did you compare it?",
+            )
+    return words["vouched by"], words["how"]
 
 
 def list_trust(home: Path) -> list[Entry]:
@@ -206,10 +234,11 @@ def _read_entry(path: Path, kind: str) -> Entry:
         ) from error
 
 
-def remove_trust(home: Path, fingerprint: str) -> list[Entry]:
+def remove_trust(home: Path, fingerprint: str) -> list[Entry | ListEntry]:
     """Stop trusting the certificate whose fingerprint begins so; gives back what was removed.
 
-    Both kinds are looked at; several entries are removed only when they are one certificate.
+    Both kinds are looked at; several entries are removed only when they are one certificate. A
+    trusted list goes by the SHA-256 of its file.
 
     Args:
         home: the home folder.
@@ -223,11 +252,12 @@ def remove_trust(home: Path, fingerprint: str) -> list[Entry]:
     if len(prefix) < MIN_PREFIX or set(prefix) - set("0123456789abcdef"):
         raise InputError(f"give at least {MIN_PREFIX} characters of the fingerprint")
     fitting = [entry for entry in list_trust(home) if entry.info.fingerprint.startswith(prefix)]
-    if len({entry.info.fingerprint for entry in fitting}) != 1:
+    lists = [one for one in trusted_lists(home) if one.content.sha256.startswith(prefix)]
+    if len({entry.info.fingerprint for entry in fitting} | {one.stem for one in lists}) != 1:
         raise InputError(
-            "no trusted certificate with this fingerprint"
-            if not fitting
-            else "several trusted certificates begin so",
+            "no trusted certificate or list with this fingerprint"
+            if not fitting and not lists
+            else "several trusted certificates or lists begin so",
             hint="evidence-kit trust list shows them",
         )
     for entry in fitting:
@@ -237,7 +267,9 @@ def remove_trust(home: Path, fingerprint: str) -> list[Entry]:
             stem.with_suffix(".pem").unlink(missing_ok=True)
         except OSError as error:
             raise StorageError(f"cannot remove {stem.name}: {error.strerror}") from error
-    return fitting
+    for one in lists:
+        remove_list(home, one)
+    return [*fitting, *lists]
 
 
 def load_anchors(
@@ -255,7 +287,9 @@ def load_anchors(
         for path in paths:
             found[kind] += read_certificates(path)
     return TrustAnchors(
-        signers=tuple(dict.fromkeys(found["signers"])), tsas=tuple(dict.fromkeys(found["tsas"]))
+        signers=tuple(dict.fromkeys(found["signers"])),
+        tsas=tuple(dict.fromkeys(found["tsas"])),
+        lists=tuple(entry.content for entry in trusted_lists(home)),
     )
 
 

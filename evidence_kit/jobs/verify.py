@@ -22,7 +22,7 @@ from evidence_kit.core.findings import Finding, Section, Status
 from evidence_kit.core.layout import MANIFEST, SIGNATURE
 from evidence_kit.core.limits import MAX_MANIFEST, MAX_SIGNATURE
 from evidence_kit.core.receipt import Receipt
-from evidence_kit.core.verdict import ACCEPTABLE, SignerFacts, TimeFacts, Verdict
+from evidence_kit.core.verdict import ACCEPTABLE, ListFacts, SignerFacts, TimeFacts, Verdict
 from evidence_kit.jobs.verify_content import check_content
 from evidence_kit.jobs.verify_custody import Custody, check_custody, has_sidecars
 from evidence_kit.jobs.verify_stamps import (
@@ -39,6 +39,7 @@ from evidence_kit.seal.cades_check import SignatureReport, check_signature
 from evidence_kit.seal.container_read import Walk, check_time, read_entry, walk
 from evidence_kit.seal.manifest import check_manifest
 from evidence_kit.seal.timestamp import CLOCK_SLACK
+from evidence_kit.seal.trusted_list import TrustedList
 
 CHUNK_OF_FILES = 4
 """Files that one process gets at a time: fewer cost messages, more leave processes idle."""
@@ -143,7 +144,7 @@ def examine(
         findings=tuple(findings),
         accepted=accept,
         signer=_signer(report),
-        time=_time(report, start.gen_time if start else None, stamps),
+        time=_time(report, start.gen_time if start else None, stamps, now),
         file=walked.file,
     )
     return Examined(verdict, walked, record, custody, supplied)
@@ -280,6 +281,7 @@ def _with_later(report: SignatureReport, stamps: LaterStamps, now: datetime) -> 
             first = stamps.trusted[0]
             params = {"time": iso(first.gen_time), "tsa": first.tsa_name}
             yield Finding("timestamp.later", first.name, params)
+            yield from (f for f in first.report.findings if f.rule.status is Status.INFO)
         elif finding.code == "timestamp.renew" and until is not None and now <= until:
             yield Finding("timestamp.renewed", "", {"until": iso(until)})
         else:
@@ -300,17 +302,34 @@ def _until(report: SignatureReport, stamps: LaterStamps) -> datetime | None:
     return valid_until(first, stamps.trusted)
 
 
-def _time(report: SignatureReport, start: datetime | None, stamps: LaterStamps) -> TimeFacts:
+def _time(
+    report: SignatureReport, start: datetime | None, stamps: LaterStamps, now: datetime
+) -> TimeFacts:
     stamp = report.stamp
     later: LaterStamp | None = None
     if stamp is None and report.signer is not None and stamps.trusted:
         later = stamps.trusted[0]
+    judged = later.report if later else stamp
     return TimeFacts(
         signing_time=report.signing_time,
         stamp_time=later.gen_time if later else stamp.gen_time if stamp else None,
         stamp_by=later.tsa_name if later else stamp.tsa_name if stamp else "",
         stamp_trusted=later is not None or (stamp.trusted if stamp else False),
-        qualified=stamp.qualified if stamp else None,
+        qualified=judged.qualified if judged else None,
+        qualified_by=_quoted(judged.qualified_by, now) if judged else None,
         not_before_time=start,
         renew_before=_until(report, stamps) if report.signer is not None else None,
+    )
+
+
+def _quoted(one: TrustedList | None, now: datetime) -> ListFacts | None:
+    if one is None:
+        return None
+    return ListFacts(
+        territory=one.territory,
+        sequence=one.sequence,
+        issued=one.issued,
+        next_update=one.next_update,
+        age=one.age(now),
+        sha256=one.sha256,
     )

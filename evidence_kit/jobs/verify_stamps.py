@@ -46,6 +46,7 @@ class LaterStamp:
         slack: by how much it may be off: its own accuracy and that of ordinary clocks.
         tsa_name: who stamped.
         until: end of validity of the authority's certificate.
+        report: the whole judgement.
     """
 
     name: str
@@ -53,6 +54,7 @@ class LaterStamp:
     slack: timedelta
     tsa_name: str
     until: datetime
+    report: TokenReport
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,7 @@ def _judge(
         slack=(report.accuracy or timedelta()) + CLOCK_SLACK,
         tsa_name=report.tsa_name,
         until=report.certificate.not_after,
+        report=report,
     )
     return Finding("custody.stamp-ok", name, params), stamp
 

@@ -18,6 +18,7 @@ from cryptography import x509 as pyca
 
 from evidence_kit.core.limits import MAX_SIGNATURE
 from evidence_kit.seal import x509
+from evidence_kit.seal.trusted_list import TrustedList
 from evidence_kit.seal.x509 import Certificate
 
 _T = TypeVar("_T")
@@ -34,10 +35,12 @@ class TrustAnchors:
         signers: trusted signers themselves (self-signed or not), and authorities whose
             certificates are trusted.
         tsas: the same for time-stamping authorities.
+        lists: trusted lists, which say who is qualified and make nobody trusted.
     """
 
     signers: tuple[bytes, ...] = ()
     tsas: tuple[bytes, ...] = ()
+    lists: tuple[TrustedList, ...] = ()
 
 
 class Path(StrEnum):

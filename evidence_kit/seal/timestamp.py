@@ -18,6 +18,7 @@ from evidence_kit.seal import anchors as trust
 from evidence_kit.seal import cms, cms_checks, der, x509
 from evidence_kit.seal.anchors import TrustAnchors
 from evidence_kit.seal.der import DerError, Node
+from evidence_kit.seal.trusted_list import TrustedList, qualification
 
 NONCE_BITS = 64
 """Bits of a request's nonce: fits every authority, and two never meet by chance."""
@@ -87,7 +88,8 @@ class TokenReport:
     Attributes:
         findings: codes ``timestamp.*``; one of them is always there.
         trusted: intact, and its authority leads to an anchor.
-        qualified: on a dated trusted list; None where no list was consulted.
+        qualified: by a dated trusted list; None where no list names the service.
+        qualified_by: the list that decided.
         info: what the token says, where it could be read.
         certificate: the authority's, where it could be read.
     """
@@ -95,6 +97,7 @@ class TokenReport:
     findings: tuple[Finding, ...]
     trusted: bool = False
     qualified: bool | None = None
+    qualified_by: TrustedList | None = None
     info: TokenInfo | None = None
     certificate: x509.Certificate | None = None
 
@@ -307,7 +310,7 @@ def check_token(
     Args:
         token: the bare token (ContentInfo), strict DER.
         imprint: the digest that must have been stamped.
-        anchors: whom the user trusts; ``tsas`` are used.
+        anchors: whom the user trusts; ``tsas`` and ``lists`` are used.
         now: the verifier's clock, for times in the future.
         algorithm: name of the digest that made ``imprint``; None takes it from its length.
     """
@@ -392,7 +395,16 @@ def _judge(
     if report.path is not trust.Path.TRUSTED:
         untrusted = Finding("timestamp.untrusted", "", {**params, "reason": report.reason})
         return TokenReport((untrusted,), info=info, certificate=leaf)
-    findings = [Finding("timestamp.ok", "", params), Finding("timestamp.qualification-unknown")]
+    roots = [x509.load(one) for one in anchors.tsas] if anchors.lists else []
+    standing = qualification(leaf, [*others, *roots], anchors.lists, moment=info.gen_time, now=now)
+    findings = [Finding("timestamp.ok", "", params), *standing.findings]
     if now > leaf.not_after:
         findings.append(Finding("timestamp.renew", "", {**params, "until": iso(leaf.not_after)}))
-    return TokenReport(tuple(findings), trusted=True, info=info, certificate=leaf)
+    return TokenReport(
+        findings=tuple(findings),
+        trusted=True,
+        qualified=standing.qualified,
+        qualified_by=standing.source,
+        info=info,
+        certificate=leaf,
+    )
