@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from cryptography import x509 as pyca
+from cryptography.hazmat.primitives.hashes import SHA256
 from lxml import etree
 
 from evidence_kit.cli.trust import command
@@ -256,15 +258,15 @@ def test_a_name_alone_makes_nobody_qualified() -> None:
     name = pki.authority().root.subject
     by = pki.Issuer(name, other)
     listed = pki.der_of(
-        x509.x509.CertificateBuilder()
+        pyca.CertificateBuilder()
         .subject_name(by.name)
         .issuer_name(by.name)
         .public_key(other.public_key())
         .serial_number(5)
         .not_valid_before(root.not_before)
         .not_valid_after(root.not_after)
-        .add_extension(x509.x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(other, pki.hashes.SHA256())  # type: ignore[arg-type]
+        .add_extension(pyca.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(other, SHA256())
     )
     assert codes([a_list(granted(listed, forged))]) == ["not-listed"]
 
@@ -336,7 +338,7 @@ def test_older_and_repeated_and_future_lists_are_refused(own_home: Path) -> None
 
 
 @pytest.mark.parametrize("words", [{"vouched_by": " "}, {"how": ""}])
-def test_somebody_must_vouch(own_home: Path, words: dict[str, str]) -> None:
+def test_somebody_must_vouch(own_home: Path, words: dict[str, Any]) -> None:
     with pytest.raises(InputError):
         add(own_home, good().signed(), **words)
     assert not (own_home / "trust").exists()

@@ -64,7 +64,9 @@ from tests.vector_tools import (
 )
 from tests.vectors_signature import (
     broken_path,
+    by_list,
     flip_last,
+    qualified,
     revoked,
     signature_file,
     stamped_with,
@@ -283,6 +285,10 @@ VECTORS: dict[str, Vector] = {
     "timestamp.unused-material": stamped_with(with_stray),
     "timestamp.ok": _GOOD,
     "timestamp.qualification-unknown": _GOOD,
+    "timestamp.qualified": by_list(qualified()),
+    "timestamp.not-qualified": by_list(qualified(until=WHEN)),
+    "timestamp.not-listed": by_list(),
+    "timestamp.list-outdated": by_list(next_update=WHEN - timedelta(days=1)),
     "timestamp.later": _stamped_later,
     "timestamp.stamps-contradict": _older_than_its_content,
     "timestamp.renewed": _renewed_in_time,

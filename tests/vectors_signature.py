@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
 from evidence_kit.seal import cms, der
 from evidence_kit.seal.cades import attach_revocation_lists, signature_value
 from evidence_kit.seal.signer import KeySigner
+from evidence_kit.seal.trusted_list import QualifiedService
 from evidence_kit.seal.x509 import load
 from tests import pki
 from tests.bundles import (
     WHEN,
     authority,
+    example,
+    root_of,
+    trusted,
 )
-from tests.vector_tools import Vector, attributes, of_case
+from tests.trusted_lists import a_list, granted
+from tests.vector_tools import Vector, attributes, of_bytes, of_case
 
 
 def signature_file(change: Callable[[bytes], bytes], **options: Any) -> Vector:
@@ -87,3 +93,14 @@ def broken_path() -> Vector:
     leaf = pki.certificate("Leaf", key, issuer=pki.Issuer(pki.name_of("Middle"), middle_key))
     edits = attributes(sign_with=KeySigner(key, leaf, (middle, root)))
     return of_case(edits, anchors=pki.trusting(root, by=authority()))
+
+
+def qualified(until: datetime | None = None) -> QualifiedService:
+    """The service behind the example's stamp, named on a list by its authority."""
+    return granted(root_of(authority()), until=until)
+
+
+def by_list(*services: QualifiedService, **values: Any) -> Vector:
+    """The example, judged by one trusted list."""
+    lists = (a_list(*services, **values),)
+    return of_bytes(lambda: example().seal(), anchors=replace(trusted(), lists=lists))

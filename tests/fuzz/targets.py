@@ -28,9 +28,12 @@ from evidence_kit.seal.manifest import ManifestError, read_manifest
 from evidence_kit.seal.netlog_lines import LineError, read_params, read_tail
 from evidence_kit.seal.pkcs11_uri import Pkcs11UriError, parse_pkcs11_uri
 from evidence_kit.seal.timestamp import check_token, normalise_token, parse_response
+from evidence_kit.seal.trusted_list_read import TrustedListError, read_trusted_list
 from evidence_kit.seal.wacz_read import check_wacz, check_warc
+from tests.trusted_lists import operator
 
 NOW = datetime(2026, 11, 23, 11, tzinfo=UTC)
+OPERATOR = operator()
 DID = "did:plc:abcdefghijklmnopqrstuvwx"
 
 MAX_UNPACKED = 1 << 20
@@ -131,6 +134,11 @@ def gzip_body(data: bytes) -> None:
         sum(map(len, decode_body([data], ("gzip",), MAX_UNPACKED)))
 
 
+def trusted_list(data: bytes) -> None:
+    with contextlib.suppress(TrustedListError):
+        read_trusted_list(data, [OPERATOR])
+
+
 def netlog(data: bytes) -> None:
     with contextlib.suppress(LineError):
         read_params(data)
@@ -174,6 +182,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         gzip_body,
         netlog,
         text,
+        trusted_list,
         pkcs11_uri,
     )
 }
