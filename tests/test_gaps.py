@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from evidence_kit.core.exchange import Exchange, Representation, Source
-from evidence_kit.jobs.gaps import MAX_TOLD, page_errors, page_gaps, platform_gaps
+from evidence_kit.jobs.gaps import MAX_TOLD, page_errors, page_losses, platform_gaps
 from evidence_kit.platforms.base import Gap, PlatformResult, State
 from tests.fixtures_page import Capture, page_home, sealed, site
 from tests.page_site import PageSite
@@ -32,20 +33,70 @@ PICTURE = Exchange(
 LOST = replace(PICTURE, response=None, status=None, error="ERR_CONNECTION_REFUSED")
 
 
+PAGE = "https://www.site.example/post/1"
+COUNTER = replace(LOST, url="https://counter.example/c.js", kind="script")
+
+
+def missing(exchanges: list[Exchange]) -> list[Mapping[str, str]]:
+    found = page_losses(exchanges)
+    assert found.aside == ()
+    return list(found.missing)
+
+
 def test_what_never_came_is_missing() -> None:
-    assert page_gaps([PICTURE]) == []
-    assert page_gaps([LOST]) == [{"what": LOST.url, "why": "ERR_CONNECTION_REFUSED"}]
-    assert page_gaps([replace(PICTURE, truncated="disconnect")]) == [
+    assert missing([PICTURE]) == []
+    assert missing([LOST]) == [{"what": LOST.url, "why": "ERR_CONNECTION_REFUSED"}]
+    assert missing([replace(PICTURE, truncated="disconnect")]) == [
         {"what": LOST.url, "why": "cut off: disconnect"}
     ]
 
 
 def test_what_came_after_all_or_was_given_up_is_not_missing() -> None:
-    assert page_gaps([LOST, PICTURE]) == []
-    assert page_gaps([replace(LOST, error="ERR_ABORTED")]) == []
-    assert page_gaps([replace(LOST, kind="document")]) == []
+    assert missing([LOST, PICTURE]) == []
+    assert missing([replace(LOST, error="ERR_ABORTED")]) == []
+    assert missing([replace(LOST, kind="document")]) == []
     # A stream that is open when the visit ends is cut off by us.
-    assert page_gaps([replace(PICTURE, kind="empty", truncated="disconnect")]) == []
+    assert missing([replace(PICTURE, kind="empty", truncated="disconnect")]) == []
+
+
+def test_a_dead_helper_of_another_site_is_a_warning_where_the_post_is_there() -> None:
+    found = page_losses([COUNTER, PICTURE], [PAGE])
+    assert found.missing == ()
+    (note,) = found.aside
+    assert (note.code, note.subject) == ("page.aside-lost", COUNTER.url)
+    assert note.detail == "ERR_CONNECTION_REFUSED"
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        replace(COUNTER, url="https://www.site.example/app.js"),
+        replace(COUNTER, url="https://api.site.example/post/1", kind="xhr"),
+        replace(COUNTER, url="https://media.example/video.m4s", kind="fetch"),
+        replace(COUNTER, url="https://cdn.example/part.js"),
+        replace(COUNTER, kind="image"),
+        replace(COUNTER, kind="frame"),
+        replace(COUNTER, kind="font"),
+        replace(COUNTER, kind=""),
+    ],
+    ids=["page", "site", "media", "host-that-shows", "image", "frame", "font", "unknown"],
+)
+def test_what_may_hold_the_post_or_is_looked_at_is_missing(lost: Exchange) -> None:
+    shown = replace(PICTURE, url="https://cdn.example/a.png")
+    found = page_losses([lost, shown], [PAGE, "https://media.example/1.mp4"])
+    assert found.aside == ()
+    assert [item["what"] for item in found.missing] == [lost.url]
+
+
+def test_without_a_known_post_every_loss_counts() -> None:
+    assert [item["what"] for item in missing([COUNTER])] == [COUNTER.url]
+    assert page_losses([COUNTER], [""]).aside == ()
+
+
+def test_an_address_lost_both_ways_counts_once() -> None:
+    found = page_losses([COUNTER, replace(COUNTER, kind="image")], [PAGE])
+    assert [item["what"] for item in found.missing] == [COUNTER.url]
+    assert found.aside == ()
 
 
 def test_an_error_page_for_a_picture_is_a_warning() -> None:
@@ -59,7 +110,7 @@ def test_an_error_page_for_a_picture_is_a_warning() -> None:
 
 def test_a_long_list_says_how_many_more() -> None:
     lost = [replace(LOST, url=f"https://site.example/{n}") for n in range(MAX_TOLD + 7)]
-    told = page_gaps(lost)
+    told = missing(lost)
     assert len(told) == MAX_TOLD + 1
     assert told[-1]["why"].startswith("7 more")
 
@@ -74,6 +125,24 @@ def test_what_an_adapter_could_not_have() -> None:
     told = platform_gaps(PlatformResult("mastodon", State.FOUND, gaps=gaps))
     assert [item["what"].split(" ")[0] for item in told] == [gap.code for gap in gaps[:3]]
     assert platform_gaps(None) == []
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_a_dead_counter_leaves_the_post_complete(site: PageSite, sealed: Capture) -> None:
+    site.html(
+        "/",
+        '<title>Bericht</title><meta property="og:description" content="'
+        'Ik weet waar je woont, en dat van je moeder ook."><article class="h-entry">'
+        '<p class="e-content">Ik weet waar je woont, en dat van je moeder ook.</p></article>'
+        '<script src="http://counter.invalid/c.js"></script>',
+    )
+    found = sealed(site.url())
+    warned = {item["subject"]: item["code"] for item in found.record["warnings"]}
+    assert warned["http://counter.invalid/c.js"] == "page.aside-lost"
+    lost = [item["url"] for item in found.record["recording"]["without_response"]]
+    assert "http://counter.invalid/c.js" in lost
+    assert (found.record["missing"], found.result.state) == ([], "complete")
 
 
 @pytest.mark.browser

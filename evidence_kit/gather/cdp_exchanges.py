@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urldefrag, urlsplit
@@ -145,13 +145,31 @@ def _exchanges(seen: Iterable[Seen], folder: Path, keeper: BodyKeeper | None) ->
             address_source="browser" if hop.remote_address else "",
             truncated=truncated,
             error=_error(hop),
-            kind=hop.kind.lower(),
+            kind=_kind(hop),
             initiator="" if hop.top_navigation else hop.initiator,
             redirected_from=redirected_by.pop(hop.request_id, None),
             notes=tuple(notes),
         )
         if hop.redirected:
             redirected_by[hop.request_id] = number
+
+
+def with_kinds(exchanges: Iterable[Exchange], seen: Iterable[Seen]) -> tuple[Exchange, ...]:
+    """Fill in what requests were for, from DevTools, where their own headers do not say it.
+
+    A request whose connection failed was never sent, so the network log holds no headers of it.
+    """
+    kinds = {(hop.method, urldefrag(hop.url).url): _kind(hop) for hop in seen}
+    return tuple(
+        replace(item, kind=item.kind or kinds.get((item.method, item.url), ""))
+        for item in exchanges
+    )
+
+
+def _kind(hop: Seen) -> str:
+    """In the words of the network log, in which the document of a frame is a ``frame``."""
+    kind = hop.kind.lower()
+    return "frame" if kind == "document" and not hop.top_navigation else kind
 
 
 def _error(hop: Seen) -> str | None:

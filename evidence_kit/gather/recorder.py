@@ -19,7 +19,7 @@ from evidence_kit.core.errors import BrowserError, InputError
 from evidence_kit.core.events import EventLog, Progress
 from evidence_kit.core.exchange import Exchange
 from evidence_kit.gather.addresses import normal_host
-from evidence_kit.gather.cdp_exchanges import BODY_BUFFER, BodyKeeper, exchanges_from
+from evidence_kit.gather.cdp_exchanges import BODY_BUFFER, BodyKeeper, exchanges_from, with_kinds
 from evidence_kit.gather.cdp_watch import Seen
 from evidence_kit.gather.chromium import BrowserFound
 from evidence_kit.gather.contacts import Contact
@@ -350,7 +350,8 @@ class _Job:
                     *recording.failed,
                     *recording.cached,
                 )
-                return recording, cross_check(everything, seen)
+                failed = with_kinds(recording.failed, seen)
+                return replace(recording, failed=failed), cross_check(everything, seen)
             self.problems.append(
                 f"the network log held {lines} lines but no exchange; DevTools events are used"
             )

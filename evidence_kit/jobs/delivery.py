@@ -19,7 +19,7 @@ from evidence_kit.gather.tsa_client import TsaClient
 from evidence_kit.jobs.bundle import SOFTWARE, Seal, Sealed, seal_folder
 from evidence_kit.jobs.capture_types import CaptureRequest, target_of
 from evidence_kit.jobs.convert import Converter
-from evidence_kit.jobs.gaps import page_errors, page_gaps, platform_gaps
+from evidence_kit.jobs.gaps import page_errors, page_losses, platform_gaps
 from evidence_kit.jobs.gathering import Gathered
 from evidence_kit.jobs.operator import Operator
 from evidence_kit.jobs.record import Note, Parts, StartToken, TlsFile, build_record
@@ -95,6 +95,7 @@ def deliver(
     private.write_bytes(dumps(operator.private_json()))
     work.add("private", private, clock=clock)
     converter.file("log", work.data / "capture.log")
+    losses = page_losses(gathered.exchanges, _needed(gathered))
     record = build_record(
         Parts(
             id=work.id,
@@ -119,11 +120,12 @@ def deliver(
                 *_warnings(gathered.clock, gathered.start_token, request),
                 *_private_authorities(tls),
                 *page_errors(gathered.exchanges),
+                *losses.aside,
                 *warnings,
             ],
             missing=[
                 *gathered.missing,
-                *page_gaps(gathered.exchanges),
+                *losses.missing,
                 *platform_gaps(gathered.platform),
                 *_unanswered(gathered.api),
             ],
@@ -134,6 +136,16 @@ def deliver(
     work.note("recorded", state=record["state"])
     delivered: dict[str, Any] = loads(data)  # without secrets, so that it may be printed
     return delivered
+
+
+def _needed(gathered: Gathered) -> tuple[str, ...]:
+    """Addresses of the page and the post; none unless the page shows the post's own text."""
+    page, platform = gathered.page, gathered.platform
+    agrees = "post.page-agrees" in gathered.content.signals
+    if page is None or platform is None or not agrees:
+        return ()
+    media = (item.url for item in platform.media)
+    return (page.requested_url, page.final_url or "", platform.permalink or "", *media)
 
 
 def _learn(redactor: Redactor, gathered: Gathered, request: CaptureRequest) -> None:

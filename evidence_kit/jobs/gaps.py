@@ -1,12 +1,16 @@
 """What did not load, or loaded in part: told in the record, so that "complete" means it.
 
 What never came is missing. What came as an error page stands in the archive as it came, so it is
-a warning: the reader sees a picture's place without the picture, as the visitor did.
+a warning: the reader sees a picture's place without the picture, as the visitor did. What never
+came from a site that has nothing to show here, a dead counter of visitors for one, is a warning
+too, provided that the post is known to be there (docs/decisions, 23).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from evidence_kit.core.exchange import Exchange
 from evidence_kit.jobs.record import Note
@@ -18,6 +22,12 @@ MAX_TOLD = 200
 SHOWN = frozenset({"image", "video", "audio", "media", "frame", "style", "stylesheet", "font"})
 """Kinds of requests whose answer a visitor looks at."""
 
+HELPERS = frozenset(
+    {"script", "xhr", "fetch", "ping", "report", "cspviolationreport", "preflight", "eventsource"}
+    | {"websocket", "worker", "sharedworker", "serviceworker"}
+)
+"""Kinds of requests whose answer nobody looks at; a kind that is not known is none of these."""
+
 GIVEN_UP = "ERR_ABORTED"
 """The page itself gave the request up: it left, or its script took it back."""
 
@@ -25,27 +35,68 @@ _OF_PLATFORM = (".not-fetched", ".cut-off", ".rate-limited", "bound", "replies-m
 """Ends of the codes with which an adapter says that something was there to be had and is not."""
 
 
-def page_gaps(exchanges: Iterable[Exchange]) -> list[Mapping[str, str]]:
-    """What the page asked for and did not get, for ``missing`` in the record.
+@dataclass(frozen=True)
+class Losses:
+    """What the page asked for and did not get.
+
+    Attributes:
+        missing: for ``missing`` in the record: ``what`` and ``why``, each address once.
+        aside: for ``warnings``: nothing of the post or of what is to be seen hangs on it.
+    """
+
+    missing: tuple[Mapping[str, str], ...]
+    aside: tuple[Note, ...]
+
+
+def page_losses(exchanges: Iterable[Exchange], needed: Iterable[str] = ()) -> Losses:
+    """Sort what never came, or came in part.
+
+    The main document is left out, since its failure is told as that of the page. Sound and video
+    are fetched again and told by that.
 
     Args:
         exchanges: of the browser, with and without response.
-
-    Returns:
-        ``what`` and ``why``, each address once; the main document is left out, since its failure
-        is told as that of the page. Sound and video are fetched again and told by that.
+        needed: addresses of the page and of what belongs to the post, where the post is known to
+            stand on the page. Without any, every loss is missing: it may be what held the post.
     """
     listed = list(exchanges)
     whole = {item.url for item in listed if item.response is not None and not item.truncated}
-    found: dict[str, str] = {}
+    lost: dict[str, str] = {}
+    aside: dict[str, str] = {}
+    hosts = {_host(url) for url in needed} - {""}
+    showing = {_host(item.url) for item in listed if item.kind in SHOWN}
     for item in listed:
         if item.url in whole or item.kind == "document" or item.error == GIVEN_UP:
             continue
         if item.response is None:
-            found.setdefault(item.url, item.error or "no answer")
+            host = _host(item.url)
+            helps = item.kind in HELPERS and host not in showing
+            helps = helps and bool(hosts) and not any(_one_site(host, own) for own in hosts)
+            (aside if helps else lost).setdefault(item.url, item.error or "no answer")
         elif item.kind in SHOWN - {"video", "audio", "media"}:
-            found.setdefault(item.url, f"cut off: {item.error or item.truncated}")
-    return list(_told(found))
+            lost.setdefault(item.url, f"cut off: {item.error or item.truncated}")
+    for url in lost:
+        aside.pop(url, None)
+    return Losses(
+        tuple(_told(lost)),
+        tuple(Note("page.aside-lost", item["what"], item["why"]) for item in _told(aside)),
+    )
+
+
+def _host(url: str) -> str:
+    try:
+        return (urlsplit(url).hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def _one_site(one: str, other: str) -> bool:
+    """Whether two hosts may belong to one site; in doubt they do.
+
+    Compared are the last two labels. Under ``co.uk`` that takes strangers for one site, which only
+    makes a capture partial that could have been called complete.
+    """
+    return one == other or one.split(".")[-2:] == other.split(".")[-2:]
 
 
 def page_errors(exchanges: Iterable[Exchange]) -> list[Note]:
