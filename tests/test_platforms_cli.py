@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from evidence_kit.cli.main import run
+from evidence_kit.core.errors import NetworkError
+from evidence_kit.core.events import Silent
+from evidence_kit.gather.http_answer import Answer
 from evidence_kit.gather.tokens import KEPT, SECRETS, Tokens, ask_keyring
 from evidence_kit.jobs.platforms import supported
+from evidence_kit.platforms.base import ApiFolder
 from evidence_kit.platforms.catalogue import ROWS
-from evidence_kit.platforms.registry import adapters, cost_of
+from evidence_kit.platforms.registry import adapters, cost_of, fetch_post
 from evidence_kit.platforms.x import XAdapter
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "platforms.md"
@@ -62,6 +67,40 @@ def test_tokens_come_from_the_environment_then_from_the_keyring() -> None:
     )
     assert set(tokens) == {"X_BEARER_TOKEN", "YOUTUBE_API_KEY", "HOME"}
     assert len(tokens) == 3
+
+
+class Unreachable:
+    """A network in which nobody answers."""
+
+    def get(self, url: str, **_: Any) -> Answer:
+        raise NetworkError(f"{url} cannot be reached")
+
+    def send(self, method: str, url: str, **_: Any) -> Answer:
+        raise NetworkError(f"{method} {url} cannot be reached")
+
+
+@pytest.mark.parametrize(
+    ("url", "wanted"),
+    [
+        ("https://krant.example/artikel", set()),
+        ("https://x.com/jan/status/1154", {"X_BEARER_TOKEN"}),
+        ("https://www.youtube.com/watch?v=abcdefghijk", {"YOUTUBE_API_KEY"}),
+    ],
+)
+def test_the_keyring_is_asked_for_the_platform_at_hand_only(
+    url: str, wanted: set[str], tmp_path: Path
+) -> None:
+    asked: list[str] = []
+
+    def stored(name: str) -> str | None:
+        asked.append(name)
+        return None
+
+    tokens = Tokens({}, stored)
+    cost_of(url, tokens)
+    fetch_post(url, Unreachable(), ApiFolder(tmp_path), Silent(), environ=tokens)
+    assert set(asked) == wanted
+    assert len(asked) == len(wanted)
 
 
 def test_without_a_keyring_there_are_no_tokens(monkeypatch: pytest.MonkeyPatch) -> None:

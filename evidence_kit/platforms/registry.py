@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from evidence_kit.core.events import EventLog
@@ -34,45 +34,64 @@ from evidence_kit.platforms.youtube import YouTubeAdapter
 __all__ = ["adapters", "cost_of", "fetch_post", "page_address"]
 
 
+_MAKERS: tuple[Callable[[Mapping[str, str]], Adapter], ...] = (
+    lambda environ: XAdapter(
+        token=environ.get("X_BEARER_TOKEN") or None,
+        thread=_number(environ.get("X_THREAD_POSTS")),
+    ),
+    lambda environ: YouTubeAdapter(key=environ.get("YOUTUBE_API_KEY") or None),
+    lambda environ: RedditAdapter(
+        client_id=environ.get("REDDIT_CLIENT_ID") or None,
+        client_secret=environ.get("REDDIT_CLIENT_SECRET") or None,
+    ),
+    lambda environ: FacebookAdapter(token=environ.get("META_ACCESS_TOKEN") or None),
+    lambda environ: InstagramAdapter(token=environ.get("META_ACCESS_TOKEN") or None),
+    lambda environ: ThreadsAdapter(token=environ.get("THREADS_ACCESS_TOKEN") or None),
+    lambda _: TikTokAdapter(),
+    lambda _: LinkedInAdapter(),
+    lambda _: TelegramAdapter(),
+    lambda environ: MatrixAdapter(
+        token=environ.get("MATRIX_ACCESS_TOKEN") or None,
+        homeserver=environ.get("MATRIX_HOMESERVER") or None,
+    ),
+    lambda environ: MastodonAdapter(
+        token=environ.get("MASTODON_ACCESS_TOKEN") or None,
+        token_host=(environ.get("MASTODON_INSTANCE") or "").lower() or None,
+    ),
+    lambda environ: BlueskyAdapter(
+        api=environ.get("BSKY_PUBLIC_API") or PUBLIC_API,
+        plc=environ.get("ATPROTO_PLC_DIRECTORY") or PLC_DIRECTORY,
+    ),
+    lambda _: DiscourseAdapter(),
+    lambda _: NodeBbAdapter(),
+    lambda _: WordPressAdapter(),
+    lambda _: GenericAdapter(),
+)
+"""Each makes one adapter out of the environment; in the order in which they are asked."""
+
+
 def adapters(environ: Mapping[str, str]) -> tuple[Adapter, ...]:
     """All adapters in the order in which they are asked; the generic one is last.
 
     Args:
         environ: read for tokens and settings; ``docs/platforms.md`` names them.
     """
-    return (
-        XAdapter(
-            token=environ.get("X_BEARER_TOKEN") or None,
-            thread=_number(environ.get("X_THREAD_POSTS")),
-        ),
-        YouTubeAdapter(key=environ.get("YOUTUBE_API_KEY") or None),
-        RedditAdapter(
-            client_id=environ.get("REDDIT_CLIENT_ID") or None,
-            client_secret=environ.get("REDDIT_CLIENT_SECRET") or None,
-        ),
-        FacebookAdapter(token=environ.get("META_ACCESS_TOKEN") or None),
-        InstagramAdapter(token=environ.get("META_ACCESS_TOKEN") or None),
-        ThreadsAdapter(token=environ.get("THREADS_ACCESS_TOKEN") or None),
-        TikTokAdapter(),
-        LinkedInAdapter(),
-        TelegramAdapter(),
-        MatrixAdapter(
-            token=environ.get("MATRIX_ACCESS_TOKEN") or None,
-            homeserver=environ.get("MATRIX_HOMESERVER") or None,
-        ),
-        MastodonAdapter(
-            token=environ.get("MASTODON_ACCESS_TOKEN") or None,
-            token_host=(environ.get("MASTODON_INSTANCE") or "").lower() or None,
-        ),
-        BlueskyAdapter(
-            api=environ.get("BSKY_PUBLIC_API") or PUBLIC_API,
-            plc=environ.get("ATPROTO_PLC_DIRECTORY") or PLC_DIRECTORY,
-        ),
-        DiscourseAdapter(),
-        NodeBbAdapter(),
-        WordPressAdapter(),
-        GenericAdapter(),
-    )
+    return tuple(make(environ) for make in _MAKERS)
+
+
+def _takers(addresses: Iterable[str], environ: Mapping[str, str]) -> Iterator[tuple[Adapter, str]]:
+    """Adapters that take one of the addresses, with that address.
+
+    Only these read ``environ``: asking a desktop's keyring for every token there is would open a
+    window that has nothing to do with the page at hand.
+    """
+    asked = list(addresses)
+    for make in _MAKERS:
+        bare = make({})
+        taken = [address for address in asked if bare.recognise(address) is not None]
+        if taken:
+            adapter = make(environ)
+            yield from ((adapter, address) for address in taken)
 
 
 def _number(text: str | None) -> int:
@@ -81,8 +100,8 @@ def _number(text: str | None) -> int:
 
 def cost_of(url: str, environ: Mapping[str, str]) -> str:
     """What asking about this address can cost at most, in words; empty where it costs nothing."""
-    for adapter in adapters(environ):
-        if isinstance(adapter, XAdapter) and adapter.token and adapter.recognise(url) is not None:
+    for adapter, _ in _takers([url], environ):
+        if isinstance(adapter, XAdapter) and adapter.token:
             most = adapter.most_posts
             return f"at most {most} posts, ${most * DOLLARS_A_POST:.2f}"
     return ""
@@ -126,16 +145,15 @@ def fetch_post(
         StorageError: a file could not be written.
     """
     addresses = dict.fromkeys([url, page.url] if page is not None else [url])
-    for adapter in adapters(environ):
-        for address in addresses:
-            target = adapter.recognise(address)
-            if target is None:
-                continue
-            try:
-                result = adapter.fetch(target, http, out, log, page)
-            except NotThisPlatformError:
-                continue
-            log.log("platform.asked", adapter=adapter.name, state=str(result.state))
-            return _with_page(result, http, out, log, page)
+    for adapter, address in _takers(addresses, environ):
+        target = adapter.recognise(address)
+        if target is None:
+            continue
+        try:
+            result = adapter.fetch(target, http, out, log, page)
+        except NotThisPlatformError:
+            continue
+        log.log("platform.asked", adapter=adapter.name, state=str(result.state))
+        return _with_page(result, http, out, log, page)
     gap = Gap("platform.none", url, "not an address that any adapter takes")
     return PlatformResult("none", State.UNKNOWN, gaps=(gap,))
