@@ -265,11 +265,16 @@ def test_the_next_tsa_is_tried(site: DemoSite, tsa: DemoTsa, home: Path, tmp_pat
     assert (code, result["missing"]) == (0, [])
 
 
-def test_a_private_address_needs_a_flag(site: DemoSite, home: Path, tmp_path: Path) -> None:
-    code, result = capture(site.address("threat"), "--no-tsa", home=home, output=tmp_path)
+def test_a_private_address_needs_a_flag(
+    site: DemoSite, tsa: DemoTsa, home: Path, tmp_path: Path
+) -> None:
+    before = tsa.requests
+    code, result = capture(site.address("threat"), "--tsa", tsa.url, home=home, output=tmp_path)
     assert code == 22
+    assert "is on a private network at 127.0.0.1: loopback" in result["error"]["message"]
     assert "--allow-private" in result["error"]["hint"]
     assert not list(tmp_path.iterdir())
+    assert tsa.requests == before  # refused before anything is contacted or started
 
 
 def test_a_site_that_does_not_answer_is_sealed_as_not_there(home: Path, tmp_path: Path) -> None:

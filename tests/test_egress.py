@@ -184,9 +184,25 @@ def test_of_mixed_answers_only_the_public_ones_are_used() -> None:
 def test_direct_connections_get_the_same_judgement() -> None:
     guard = Guard([("ok.example", 80)], Silent(), resolve=lambda *_: ["127.0.0.1"])
     assert guard.resolve_checked("OK.example.", 80) == "127.0.0.1"
-    with pytest.raises(NetworkError, match="not public"):
+    with pytest.raises(NetworkError, match=r"on a private network at 127\.0\.0\.1: loopback"):
         guard.resolve_checked("ok.example", 81)
     assert [item.purpose for item in guard.contacts] == ["session", "session"]
+
+
+def test_what_will_be_refused_can_be_asked_before() -> None:
+    answers = {"in.example": ["10.0.0.1"], "out.example": ["8.8.8.8"]}
+
+    def resolve(host: str, port: int) -> list[str]:
+        if host not in answers:
+            raise OSError("no such name")
+        return answers[host]
+
+    guard = Guard([("in.example", 80)], Silent(), resolve=resolve)
+    for host, port in (("in.example", 80), ("out.example", 443), ("gone.example", 443)):
+        guard.refuse_private(host, port)
+    with pytest.raises(NetworkError, match=r"in\.example port 81 .* at 10\.0\.0\.1: private"):
+        guard.refuse_private("in.example", 81)
+    assert guard.contacts == ()  # nothing was contacted
 
 
 def test_a_name_without_address_is_told_apart() -> None:

@@ -384,7 +384,7 @@ class TestGuard:
         with proxy() as running:
             proxies = proxies_from({"ALL_PROXY": f"http://127.0.0.1:{running.port}"})
             with Guard([], Silent(), proxies=proxies) as guard:
-                with pytest.raises(NetworkError, match="not a public address"):
+                with pytest.raises(NetworkError, match="on a private network"):
                     guard.tunnel("169.254.169.254", 80)
                 with pytest.raises(ProxyRefusedError, match="403"):
                     guard.tunnel("site.example", 443)

@@ -93,6 +93,23 @@ class Guard:
         contact = self._contacts.of_port(local_port, when)
         return contact.used if contact else None
 
+    def refuse_private(self, host: str, port: int) -> None:
+        """Stop before anything is contacted where this address would be refused in any case.
+
+        A name without an address passes: that the site is gone is a finding of its own.
+
+        Raises:
+            NetworkError: every address that the name has is on a private network.
+        """
+        contact = Contact(host, port, self._clock())
+        proxy = self._policy.proxy_for(contact)
+        if proxy is not None:
+            judged = self._policy.through(contact, proxy)
+        else:
+            judged, _ = self._policy.direct(contact)
+        if judged.refused:
+            raise _not_public(judged)
+
     def resolve_checked(self, host: str, port: int, purpose: str = "session") -> str:
         """Resolve a name and give the address that a direct connection must use.
 
@@ -106,10 +123,7 @@ class Guard:
         if good:
             return good[0]
         if contact.refused:
-            raise NetworkError(
-                f"{host} port {port} has the address {contact.addresses[0]}, which is not public",
-                hint="--allow-private permits the page's own host and port",
-            )
+            raise _not_public(contact)
         raise NetworkError(f"the name {host} has no address", hint="check the spelling of the URL")
 
     def tunnel(self, host: str, port: int, purpose: str = "session") -> socket.socket | None:
@@ -126,10 +140,7 @@ class Guard:
         contact = self._policy.through(contact, proxy)
         if contact.refused:
             self._contacts.add(contact)
-            raise NetworkError(
-                f"{host} port {port} is not a public address",
-                hint="--allow-private permits the page's own host and port",
-            )
+            raise _not_public(contact)
         try:
             opened = open_tunnel(proxy, host, port, CONNECT_SECONDS)
         except OSError as error:
@@ -137,3 +148,11 @@ class Guard:
             raise
         self._contacts.add(contact)
         return opened
+
+
+def _not_public(contact: Contact) -> NetworkError:
+    at = f" at {', '.join(contact.addresses)}" if contact.addresses else ""
+    return NetworkError(
+        f"{contact.host} port {contact.port} is on a private network{at}: {contact.refused}",
+        hint="--allow-private permits the page's own host and port",
+    )

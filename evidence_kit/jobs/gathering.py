@@ -154,6 +154,8 @@ class Gathering:
             proxies = proxies_from(self.environ)
             allowed = [target] if request.allow_private else []
             guard = stack.enter_context(Guard(allowed, log, clock=self.clock, proxies=proxies))
+            if not options.proxy:  # the browser's own proxy goes past the guard
+                guard.refuse_private(*target)
             pool = stack.enter_context(ThreadPoolExecutor(2))
             token = pool.submit(self._start_token, log)
             driver = stack.enter_context(driver or Driver())
