@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from evidence_kit.core.digests import digest_bytes
 from evidence_kit.core.errors import InputError, UnreadableFileError
-from evidence_kit.core.events import Silent
 from evidence_kit.core.findings import Section, Status
 from evidence_kit.core.verdict import State, Verdict
 from evidence_kit.core.verdict_words import verdict_lines
@@ -406,36 +405,9 @@ sys.exit(run(["verify", {str(path)!r}, "--trust", {str(tmp_path / "signer.der")!
     assert {item: item.stat().st_mtime_ns for item in tmp_path.iterdir()} == before
 
 
-def test_a_bundle_that_changes_while_it_is_read_is_no_pass(tmp_path: Path) -> None:
-    """The digests of the first reading are compared again with what is parsed later."""
-    from evidence_kit.jobs.verify_content import check_content
-    from evidence_kit.seal.container_read import walk
-
-    path = tmp_path / NAME
-    path.write_bytes(GOOD)
-    walked = walk(path)
-    path.write_bytes(GOOD.replace(b"evidence-kit/capture/1", b"evidence-kit/capture/9"))
-    with pytest.raises(UnreadableFileError, match="changed while"):
-        check_content(walked, "")
-
-
 def test_the_same_verdict_whatever_the_file_is_called(tmp_path: Path) -> None:
     path = tmp_path / "renamed.zip"
     path.write_bytes(GOOD)
     verdict = verify(path, anchors=trusted(), now=NOW)
     assert verdict.status is Status.PASSED
     assert replace(verdict, path="") == replace(judge(tmp_path, GOOD), path="")
-
-
-def test_a_file_that_changes_while_it_is_judged_gets_no_verdict(tmp_path: Path) -> None:
-    """A copy that is still being written, or exchanged meanwhile: neither good nor bad."""
-    path = example().write(tmp_path)
-    other = path.read_bytes()
-
-    class Exchange(Silent):
-        def advance(self, done: int, total: int) -> None:
-            if done == total:
-                path.write_bytes(other + b"x")
-
-    with pytest.raises(UnreadableFileError, match="changed while"):
-        verify(path, anchors=trusted(), now=NOW, progress=Exchange())

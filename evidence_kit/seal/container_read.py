@@ -11,7 +11,7 @@ import io
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -21,7 +21,6 @@ from evidence_kit.core.digests import (
     Digests,
     digest_bytes,
     digest_chunks,
-    digest_file,
     read_chunks,
 )
 from evidence_kit.core.errors import UnreadableFileError
@@ -55,6 +54,7 @@ class Walk:
         time: the time in every header, UTC, in steps of two seconds; None where broken.
         findings: ``container.ok`` alone, or what makes the file not canonical.
         file: digests of the whole file, where they were asked for.
+        identity: which file that was, see :func:`_identity`.
     """
 
     path: Path
@@ -62,6 +62,7 @@ class Walk:
     time: datetime | None
     findings: tuple[Finding, ...]
     file: Digests | None = None
+    identity: tuple[int, ...] = field(default=(), compare=False)
 
     @property
     def canonical(self) -> bool:
@@ -87,8 +88,8 @@ def walk(path: Path, *, whole: bool = False, progress: Progress | None = None) -
     try:
         with _open_regular(path) as stream:
             try:
-                before = os.fstat(stream.fileno())
-                claims = check_structure(stream, before.st_size)
+                before = _identity(stream)
+                claims = check_structure(stream, os.fstat(stream.fileno()).st_size)
                 when = read_time(claims[0].stamp)
             except BrokenContainerError as broken:
                 found = Walk(path, MappingProxyType({}), None, (broken.finding,))
@@ -96,14 +97,17 @@ def walk(path: Path, *, whole: bool = False, progress: Progress | None = None) -
                 entries, faults = _digest_entries(stream, claims, progress or Silent())
                 findings = tuple(faults) or (Finding("container.ok"),)
                 found = Walk(path, MappingProxyType(entries), when, findings)
-        digests = digest_file(path) if whole else None
-        after = path.stat()
+            digests = None
+            if whole:  # by the same handle: what is hashed is what was walked
+                stream.seek(0)
+                digests = digest_chunks(read_chunks(stream))
+            # Half of one file and half of another is neither: no verdict on that, good or bad.
+            with _open_regular(path) as again:
+                if not before == _identity(stream) == _identity(again):
+                    raise _changed(path)
     except OSError as error:
         raise _unreadable(path, error) from error
-    # Half of one file and half of another is neither: no verdict on that, good or bad.
-    if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
-        raise _changed(path)
-    return Walk(path, found.entries, found.time, found.findings, digests)
+    return replace(found, file=digests, identity=before)
 
 
 def require_readable(path: Path) -> None:
@@ -132,18 +136,21 @@ def check_time(walked: Walk, signing_time: datetime) -> Iterator[Finding]:
 def open_entry(walked: Walk, name: str) -> BinaryIO:
     """A seekable stream of one entry's bytes, which ends where the entry ends.
 
-    The file is opened again: whoever must know that the bytes are still those of the walk
-    compares the digests (:func:`read_entry` does).
+    The file is opened again, and must still be the one that was walked.
 
     Raises:
         KeyError: the container has no such entry.
-        UnreadableFileError: it cannot be opened any more.
+        UnreadableFileError: it cannot be opened any more, or was exchanged or changed.
     """
     entry = walked.entries[name]
     try:
-        return io.BufferedReader(_Window(_open_regular(walked.path), entry.offset, entry.size))
+        stream = _open_regular(walked.path)
     except OSError as error:
         raise _unreadable(walked.path, error) from error
+    if _identity(stream) != walked.identity:
+        stream.close()
+        raise _changed(walked.path)
+    return io.BufferedReader(_Window(stream, entry.offset, entry.size))
 
 
 def read_entry(walked: Walk, name: str, *, limit: int) -> bytes:
@@ -216,6 +223,16 @@ def _open_regular(path: Path) -> BinaryIO:
             f"{path.name or path} is not a regular file", hint="give the .asice file itself"
         )
     return path.open("rb", buffering=0)
+
+
+def _identity(stream: BinaryIO) -> tuple[int, ...]:
+    """Which file this is and when it was last touched.
+
+    Size and time of change can be set back by whoever exchanges a file; the place on the disk and,
+    outside Windows, the time of the last change of its state cannot.
+    """
+    found = os.fstat(stream.fileno())
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _changed(path: Path) -> UnreadableFileError:
