@@ -22,12 +22,14 @@ Played = tuple[int, str, bytes]
 
 
 @contextmanager
-def recording(folder: Path) -> Iterator[RecordingSession]:
+def recording(
+    folder: Path, resolve: Callable[[str, int], str] = lambda host, port: "127.0.0.1"
+) -> Iterator[RecordingSession]:
     """A session that may reach loopback and nothing else, and does not really wait."""
     folder.mkdir(parents=True)
     with RecordingSession(
         folder,
-        resolve=lambda host, port: "127.0.0.1",
+        resolve=resolve,
         clock=lambda: NOW,
         environ={},
         sleep=lambda seconds: None,

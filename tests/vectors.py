@@ -46,6 +46,7 @@ from tests.custody_tools import LATER as _AFTER_EVENTS
 from tests.custody_tools import beside, both, custody_restored, fork, record, remove, stranger
 from tests.custody_tools import misplaced as custody_misplaced
 from tests.custody_tools import vector as custody_vector
+from tests.stream_tools import add_stream
 from tests.supplied_tools import supplied_case
 from tests.test_wacz_read import files as wacz_files
 from tests.test_wacz_read import keep, package, warc
@@ -350,6 +351,9 @@ VECTORS: dict[str, Vector] = {
         _file("data/web/page.wacz", package(wacz_files(None, url="http://127.0.0.1:1/x"), keep))
     ),
     "tls.ok": _GOOD,
+    "stream.ok": of_case(add_stream),
+    "stream.malformed": of_case(lambda case: add_stream(case, index=b"{}")),
+    "stream.differs": of_case(lambda case: add_stream(case, forge=True)),
     "tls.malformed": of_case(_file("data/tls/127.0.0.1.pem", b"not a certificate")),
     "content.not-checked": of_bytes(b"not a bundle"),
     "content.complete": _GOOD,

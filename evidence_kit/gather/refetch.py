@@ -52,7 +52,7 @@ def incomplete_media(exchanges: Iterable[Exchange]) -> list[Incomplete]:
     for url, parts in by_url.items():
         had, total, whole = _coverage(parts)
         if not whole:
-            found.append(Incomplete(url, had, total, _headers(parts[0][0].request)))
+            found.append(Incomplete(url, had, total, repeated_headers(parts[0][0].request)))
     return found
 
 
@@ -94,7 +94,8 @@ def _coverage(parts: list[tuple[Exchange, Message]]) -> tuple[int, int, bool]:
     return had, total, bool(total) and had >= total
 
 
-def _headers(request: Path) -> tuple[tuple[str, str], ...]:
+def repeated_headers(request: Path) -> tuple[tuple[str, str], ...]:
+    """Fields of the page's own request that are sent again; none that tells who the visitor is."""
     head = parse_head(request.read_bytes())
     if head is None:
         return ()

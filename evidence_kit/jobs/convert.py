@@ -101,6 +101,11 @@ class Converter:
             line["file"]: line["items"] for line in work.journal() if line["event"] == "redacted"
         }
         self._items: list[Mapping[str, Any]] = []
+        self._delivered: dict[tuple[str, int], Exchange] = {}
+
+    def delivered(self, part: str, number: int) -> Exchange | None:
+        """An exchange of ``page`` or ``api`` as it went into the archive; None where none did."""
+        return self._delivered.get((part, number))
 
     @property
     def redactions(self) -> tuple[Mapping[str, Any], ...]:
@@ -219,6 +224,7 @@ class Converter:
         redacted = self._redactor.redact_exchange(exchange, folder)
         prefix = f"{part} exchange "
         self._keep(replace(item, record=prefix + item.record) for item in redacted.items)
+        self._delivered[part, exchange.number] = redacted.exchange
         return redacted
 
     def _frames(self, writer: WarcWriter, frames: WebSocketFrames) -> None:

@@ -12,6 +12,7 @@ from evidence_kit.core.canonical_json import dumps, loads
 from evidence_kit.core.clock import Clock
 from evidence_kit.core.events import Progress
 from evidence_kit.core.exchange import Exchange
+from evidence_kit.core.streams import FILE, summary
 from evidence_kit.gather.artefacts import Artefacts
 from evidence_kit.gather.artefacts import State as Drawn
 from evidence_kit.gather.time_sources import ClockCheck
@@ -24,6 +25,7 @@ from evidence_kit.jobs.gathering import Gathered
 from evidence_kit.jobs.operator import Operator
 from evidence_kit.jobs.record import Note, Parts, StartToken, TlsFile, build_record
 from evidence_kit.jobs.stamping import authorities, revoker, stamper
+from evidence_kit.jobs.stream_index import stream_index
 from evidence_kit.jobs.workfolder import FAILED, NOT_APPLICABLE, WorkFolder
 from evidence_kit.platforms.base import post_document
 from evidence_kit.seal.redact import Redactor
@@ -90,6 +92,7 @@ def deliver(
     converter.api(gathered.api, gathered.started)
     _page_files(work, converter, gathered.drawn, clock)
     _platform_files(work, converter, gathered, clock)
+    streams = _streams(work, converter, gathered, clock)
     _post(work, converter, gathered)
     private = work.data / "private.json"
     private.write_bytes(dumps(operator.private_json()))
@@ -113,6 +116,8 @@ def deliver(
             artefacts=work.artefacts(),
             tls=tls,
             api_exchanges=len(gathered.api),
+            streams=streams,
+            limits=gathered.limits,
             proxy=gathered.proxy,
             redactions=converter.redactions,
             redaction_notes=[Note("redaction.remark", "", text) for text in redactor.notes],
@@ -241,6 +246,20 @@ def _platform_files(
             work.add("media", path, clock=clock, original_name=original)
         else:
             converter.file("api", path, original)
+
+
+def _streams(
+    work: WorkFolder, converter: Converter, gathered: Gathered, clock: Clock
+) -> list[dict[str, Any]]:
+    """Write ``data/media/streams.json`` where there was a stream; its lines for the record."""
+    index = stream_index(gathered.exchanges, gathered.api, converter.delivered)
+    if index is None:
+        return []
+    path = work.bag / FILE
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(converter.document(index, FILE))
+    work.add("streams", path, clock=clock)
+    return summary(index)
 
 
 def _post(work: WorkFolder, converter: Converter, gathered: Gathered) -> None:

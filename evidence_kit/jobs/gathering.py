@@ -28,7 +28,7 @@ from evidence_kit.gather.content_check import ContentCheck, check_content
 from evidence_kit.gather.driver import Driver
 from evidence_kit.gather.egress import Guard
 from evidence_kit.gather.http import RecordingSession
-from evidence_kit.gather.page_types import PageOptions, PageRecording
+from evidence_kit.gather.page_types import Limit, PageOptions, PageRecording
 from evidence_kit.gather.proxy import Proxies, proxies_from
 from evidence_kit.gather.recorder import record_page
 from evidence_kit.gather.recorder_check import check_recorder
@@ -52,6 +52,7 @@ from evidence_kit.jobs.media import refetch_media
 from evidence_kit.jobs.plain import encode
 from evidence_kit.jobs.record import StartToken
 from evidence_kit.jobs.stamping import authorities
+from evidence_kit.jobs.streams import complete_streams
 from evidence_kit.jobs.workfolder import WorkFolder
 from evidence_kit.platforms.base import ApiFolder, PlatformResult, Stored
 from evidence_kit.platforms.registry import cost_of, fetch_post
@@ -74,6 +75,7 @@ class Gathered:
         stored: raw answers and media that the adapter wrote.
         proxy: of the organisation's network, None for direct connections.
         missing: what a reader must not believe to be there, beside what the parts tell.
+        limits: bounds of the steps after the visit, and which were reached.
     """
 
     started: datetime
@@ -89,6 +91,7 @@ class Gathered:
     contacts: tuple[Contact, ...]
     proxy: str | None = None
     missing: tuple[Mapping[str, str], ...] = field(default=())
+    limits: tuple[Limit, ...] = ()
 
     @property
     def drawn(self) -> Artefacts:
@@ -201,8 +204,14 @@ class Gathering:
             platform = fetch_post(
                 request.url, session, out, log, environ=tokens, page=main_document(page)
             )
-            missing = refetch_media(page.recording.exchanges, session, out, log)
             self.work.save("platform", platform)
+            self.progress.step("completing sound and video")
+            streams = complete_streams(
+                page.recording.exchanges, platform.streams, session, log, self.work.scratch
+            )
+            missing = refetch_media(
+                page.recording.exchanges, session, out, log, skip=streams.covered
+            )
             check = offset.result()
             content = check_content(page, drawn_on(page), platform)
             log.log("content-checked", state=str(content.state), signals=list(content.signals))
@@ -225,7 +234,8 @@ class Gathering:
             clock=check,
             contacts=contacts,
             proxy=_proxy_name(proxies, options),
-            missing=tuple(missing),
+            missing=(*missing, *streams.missing),
+            limits=streams.limits,
         )
         self.work.save("gathered", gathered)
         return gathered

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from evidence_kit.core.errors import InputError, NetworkError
 from evidence_kit.core.events import EventLog
@@ -17,17 +17,23 @@ MAX_SECONDS = 600.0  # per file: 2 GiB at 30 Mbit/s
 
 
 def refetch_media(
-    exchanges: Iterable[Exchange], session: RecordingSession, out: ApiFolder, log: EventLog
+    exchanges: Iterable[Exchange],
+    session: RecordingSession,
+    out: ApiFolder,
+    log: EventLog,
+    *,
+    skip: Collection[str] = (),
 ) -> list[Mapping[str, str]]:
     """Fetch each incomplete file whole into ``data/media``.
 
-    Files that the platform's adapter has fetched already are left out.
+    Files that the platform's adapter has fetched already are left out, and so is ``skip``: parts
+    of streams, of which not every quality is to be had whole.
 
     Returns:
         What could not be had, for ``missing`` in the record.
     """
-    stored = {item.url for item in out.stored}
-    wanted = [item for item in incomplete_media(exchanges) if item.url not in stored]
+    known = {item.url for item in out.stored}.union(skip)
+    wanted = [item for item in incomplete_media(exchanges) if item.url not in known]
     missing: list[Mapping[str, str]] = [
         _missing(item, f"more than {MAX_FILES} files") for item in wanted[MAX_FILES:]
     ]

@@ -18,7 +18,7 @@ from evidence_kit.gather.artefacts import Artefacts
 from evidence_kit.gather.behaviour import LEFT, Treated
 from evidence_kit.gather.contacts import Contact
 from evidence_kit.gather.content_check import ContentCheck, ContentState
-from evidence_kit.gather.page_types import Method, PageRecording
+from evidence_kit.gather.page_types import Limit, Method, PageRecording
 from evidence_kit.gather.time_sources import ClockCheck
 from evidence_kit.jobs.workfolder import FAILED, Artefact
 from evidence_kit.platforms.base import PlatformResult
@@ -95,6 +95,7 @@ class Parts:
         operator: ``organisation``, ``staff_code``, ``certificate_sha256``, ``private``.
         page: the recording; None where the browser gave none.
         page_problem: why there is no recording, empty where there is one.
+        limits: bounds of steps other than the visit and the platform.
     """
 
     id: str
@@ -112,6 +113,8 @@ class Parts:
     artefacts: Sequence[Artefact]
     tls: Sequence[TlsFile] = ()
     api_exchanges: int = 0
+    streams: Sequence[Mapping[str, Any]] = ()
+    limits: Sequence[Limit] = ()
     proxy: str | None = None
     redactions: Sequence[Mapping[str, Any]] = ()
     redaction_notes: Sequence[Note] = ()
@@ -162,6 +165,7 @@ def build_record(parts: Parts) -> dict[str, Any]:
             "signals": list(parts.content.signals),
         },
         "platform": parts.platform.to_json() if parts.platform else None,
+        "streams": [dict(item) for item in parts.streams],
         "behaviours": _behaviours(parts.page),
         "events": _events(parts.page),
         "warnings": [asdict(item) for item in parts.warnings],
@@ -339,6 +343,7 @@ def _limits(parts: Parts) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     if parts.page is not None:
         found += [asdict(item) for item in parts.page.limits]
+    found += [asdict(item) for item in parts.limits]
     if parts.platform is not None:
         found += [
             {"name": f"{parts.platform.adapter}: {name}", "value": str(value), "reached": False}

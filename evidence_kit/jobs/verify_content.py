@@ -19,6 +19,7 @@ from evidence_kit.core.page_text import compare_post
 from evidence_kit.core.post import FIELDS, resolve_pointer
 from evidence_kit.core.schemas import schema_fault
 from evidence_kit.jobs.verify_proof import check_platform_proof
+from evidence_kit.jobs.verify_streams import check_streams
 from evidence_kit.jobs.verify_supplied import SUPPLIED, check_supplied
 from evidence_kit.seal.container_read import Walk, open_entry, read_entry
 from evidence_kit.seal.wacz_read import check_wacz, check_warc
@@ -72,6 +73,7 @@ def check_content(walked: Walk, signer: str) -> Content:
     findings += _compare_with_page(walked, record)
     findings += _check_archives(walked)
     findings += _check_chains(walked, record)
+    findings += check_streams(walked, record)
     findings += check_platform_proof(walked, record)
     return Content(record, tuple(findings))
 

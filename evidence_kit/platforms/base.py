@@ -185,6 +185,7 @@ class PlatformResult:
         token_used: whether a token of the user took part.
         token_would_add: what a token would add, empty where nothing.
         proof: what the platform itself signed, None where nothing.
+        streams: addresses of HLS or DASH lists of films that it serves in no whole file.
     """
 
     adapter: str
@@ -197,6 +198,7 @@ class PlatformResult:
     token_used: bool = False
     token_would_add: str = ""
     proof: KeptProof | None = None
+    streams: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The ``platform`` part of the capture record."""

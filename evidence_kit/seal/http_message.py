@@ -166,28 +166,30 @@ def measure(path: Path, *, method: str = "") -> Message:
         BadMessageError: the file holds no complete head.
         OSError: it cannot be read.
     """
-    size = path.stat().st_size
     with path.open("rb") as stream:
-        heads = read_heads(stream)
-        head, start = heads[-1], sum(len(head.raw) for head in heads)
-        have = size - start
-        status = head.status
-        if status is not None and (method == "HEAD" or status < 200 or status in (204, 304)):
-            surplus = 0 if status == 101 else have
-            return Message(heads, start, size, "none", surplus=surplus)
-        if head.chunked:
-            end = _chunked_end(stream, start)
-            if end is None:
-                return Message(heads, start, size, "chunked", complete=False)
-            return Message(heads, start, size, "chunked", surplus=size - end)
-        length = head.length
-        if length is not None:
-            return Message(
-                heads, start, size, "length", have >= length, surplus=max(0, have - length)
-            )
-        if status is None:
-            return Message(heads, start, size, "none", surplus=have)
-        return Message(heads, start, size, "close")
+        return measure_stream(stream, path.stat().st_size, method=method)
+
+
+def measure_stream(stream: BinaryIO, size: int, *, method: str = "") -> Message:
+    """The same for a seekable stream of ``size`` bytes that stands at its beginning."""
+    heads = read_heads(stream)
+    head, start = heads[-1], sum(len(head.raw) for head in heads)
+    have = size - start
+    status = head.status
+    if status is not None and (method == "HEAD" or status < 200 or status in (204, 304)):
+        surplus = 0 if status == 101 else have
+        return Message(heads, start, size, "none", surplus=surplus)
+    if head.chunked:
+        end = _chunked_end(stream, start)
+        if end is None:
+            return Message(heads, start, size, "chunked", complete=False)
+        return Message(heads, start, size, "chunked", surplus=size - end)
+    length = head.length
+    if length is not None:
+        return Message(heads, start, size, "length", have >= length, surplus=max(0, have - length))
+    if status is None:
+        return Message(heads, start, size, "none", surplus=have)
+    return Message(heads, start, size, "close")
 
 
 def _chunked_end(stream: BinaryIO, start: int) -> int | None:
@@ -214,33 +216,42 @@ def _chunked_end(stream: BinaryIO, start: int) -> int | None:
 
 def body_segments(path: Path, message: Message) -> Iterator[tuple[int, int]]:
     """Where the body's own bytes lie in the file: (offset, length), without chunk framing."""
+    with path.open("rb") as stream:
+        yield from _segments(stream, message)
+
+
+def _segments(stream: BinaryIO, message: Message) -> Iterator[tuple[int, int]]:
     if message.framing != "chunked":
         yield message.body, message.size - message.body - message.surplus
         return
-    with path.open("rb") as stream:
-        stream.seek(message.body)
-        while True:
-            found = _CHUNK_SIZE.match(stream.readline(MAX_CHUNK_LINE))
-            size = int(found[1], 16) if found else 0
-            if size == 0:
-                return
-            start = stream.tell()
-            yield start, max(0, min(size, message.size - start))
-            stream.seek(start + size + 2)
+    stream.seek(message.body)
+    while True:
+        found = _CHUNK_SIZE.match(stream.readline(MAX_CHUNK_LINE))
+        size = int(found[1], 16) if found else 0
+        if size == 0:
+            return
+        start = stream.tell()
+        yield start, max(0, min(size, message.size - start))
+        stream.seek(start + size + 2)
 
 
 def body_chunks(path: Path, message: Message) -> Iterator[bytes]:
     """The body without its transfer coding, in pieces; a cut-off body ends where it was cut."""
     with path.open("rb") as stream:
-        for start, length in body_segments(path, message):
-            stream.seek(start)
-            left = length
-            while left > 0:
-                piece = stream.read(min(CHUNK, left))
-                if not piece:
-                    return
-                left -= len(piece)
-                yield piece
+        yield from stream_chunks(stream, message)
+
+
+def stream_chunks(stream: BinaryIO, message: Message) -> Iterator[bytes]:
+    """The same for a seekable stream."""
+    for start, length in _segments(stream, message):
+        stream.seek(start)
+        left = length
+        while left > 0:
+            piece = stream.read(min(CHUNK, left))
+            if not piece:
+                return
+            left -= len(piece)
+            yield piece
 
 
 def can_decode(codings: tuple[str, ...]) -> bool:

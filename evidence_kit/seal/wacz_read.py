@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
@@ -12,6 +11,7 @@ from evidence_kit.core.digests import read_chunks
 from evidence_kit.core.findings import Finding
 from evidence_kit.seal.stored_zip import Part, StoredZipError, read_directory
 from evidence_kit.seal.warc_read import Record, WarcError, read_records
+from evidence_kit.seal.window import window
 
 _PACKAGE = "datapackage.json"
 _DIGEST = "datapackage-digest.json"
@@ -194,24 +194,17 @@ def _sha256(stream: BinaryIO, part: Part) -> str:
 
 
 def _part(stream: BinaryIO, part: Part) -> BinaryIO:
-    return io.BufferedReader(_Part(stream, part))
+    return window(stream, part.offset, part.size)
 
 
-class _Part(io.RawIOBase):
-    """One file of the ZIP, read forward; the stream beneath stays open."""
+def archive_in(stream: BinaryIO, size: int) -> BinaryIO:
+    """The one WARC of a WACZ in the form written here.
 
-    def __init__(self, stream: BinaryIO, part: Part) -> None:
-        super().__init__()
-        self._stream, self._at, self._left = stream, part.offset, part.size
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: object) -> int:
-        view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
-        self._stream.seek(self._at)
-        data = self._stream.read(min(len(view), self._left))
-        view[: len(data)] = data
-        self._at += len(data)
-        self._left -= len(data)
-        return len(data)
+    Raises:
+        StoredZipError: no such WACZ.
+    """
+    parts = read_directory(stream, size)
+    found = [part for path, part in parts.items() if path.startswith("archive/")]
+    if len(found) != 1:
+        raise StoredZipError(f"{len(found)} archives instead of one")
+    return _part(stream, found[0])

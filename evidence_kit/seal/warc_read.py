@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from evidence_kit.core.limits import CHUNK
+from evidence_kit.seal.window import window
 
 MAX_HEAD = 1 << 20
 """Bytes of one record's or HTTP message's head: addresses may be long, but
@@ -41,7 +42,8 @@ class WarcError(ValueError):
 class Record:
     """One record; ``offset`` and ``length`` in bytes span it whole, final line breaks included.
 
-    ``good`` is False where a digest that the record states is not that of its bytes.
+    ``good`` is False where a digest that the record states is not that of its bytes. ``exchange``
+    is the number that the writer gave the exchange, empty where there is none.
     """
 
     number: int
@@ -51,6 +53,7 @@ class Record:
     id: str
     url: str
     good: bool
+    exchange: str = ""
 
 
 def read_records(
@@ -91,9 +94,17 @@ def read_records(
             id=identity,
             url=fields.get("warc-target-uri", ""),
             good=good,
+            exchange=fields.get("x-evidence-exchange", ""),
         )
     if not ids:
         raise WarcError("no records")
+
+
+def block_of(stream: BinaryIO, record: Record) -> BinaryIO:
+    """The block of a record that :func:`read_records` found sound, as a file of its own."""
+    stream.seek(record.offset)
+    head = stream.read(MAX_HEAD).partition(b"\r\n\r\n")[0]
+    return window(stream, record.offset + len(head) + 4, record.length - len(head) - 8)
 
 
 class _Source:

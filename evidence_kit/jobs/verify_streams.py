@@ -1,0 +1,114 @@
+"""Do the parts of the streams stand in the archives as the index says? From the bundle alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from typing import Any, BinaryIO
+
+from evidence_kit.core.canonical_json import JsonError, loads
+from evidence_kit.core.findings import Finding
+from evidence_kit.core.limits import MAX_JSON_BYTES
+from evidence_kit.core.schemas import schema_fault
+from evidence_kit.core.streams import FILE, summary
+from evidence_kit.seal.container_read import Walk, open_entry, read_entry
+from evidence_kit.seal.http_message import BadMessageError
+from evidence_kit.seal.stored_zip import StoredZipError
+from evidence_kit.seal.stream_bytes import MAX_HASHED, Span, digest_spans
+from evidence_kit.seal.stream_read import (
+    Entries,
+    body_in,
+    by_answer,
+    find_answers,
+    reach_of,
+    span_of,
+)
+from evidence_kit.seal.wacz_read import archive_in
+from evidence_kit.seal.warc_read import WarcError
+
+MAX_FAULTS = 20
+"""Parts that are told one by one; thousands would hide the rest."""
+
+
+def read_index(walked: Walk) -> tuple[Mapping[str, Any] | None, str]:
+    """The index of streams, None with the reason where it does not conform.
+
+    Raises:
+        UnreadableFileError: the bundle cannot be read any more.
+    """
+    if FILE not in walked.entries:
+        return None, ""
+    try:
+        if walked.entries[FILE].size > MAX_JSON_BYTES:
+            raise JsonError(f"larger than {MAX_JSON_BYTES} bytes")
+        index = loads(read_entry(walked, FILE, limit=MAX_JSON_BYTES))
+    except JsonError as error:
+        return None, str(error)[:160]
+    fault = schema_fault(index, "streams-1")
+    return (index, "") if fault is None else (None, fault)
+
+
+def check_streams(walked: Walk, record: Mapping[str, Any]) -> Iterator[Finding]:
+    """The index against the capture record and, part by part, against the archives.
+
+    Raises:
+        UnreadableFileError: the bundle cannot be read any more.
+    """
+    index, fault = read_index(walked)
+    if index is None:
+        if fault:
+            yield Finding("stream.malformed", FILE, {"detail": fault})
+        elif record.get("streams"):
+            yield Finding("stream.malformed", FILE, {"detail": "it is not there"})
+        return
+    faults = list(_faults(walked, record, index))
+    yield from faults[:MAX_FAULTS]
+    if not faults:
+        count = sum(len(entries) for entries in by_answer(index).values())
+        yield Finding("stream.ok", FILE, {"parts": str(count)})
+
+
+def _faults(walked: Walk, record: Mapping[str, Any], index: Mapping[str, Any]) -> Iterator[Finding]:
+    if record.get("streams") != summary(index):
+        yield _differs(FILE, "the capture record tells it otherwise")
+    entries = by_answer(index)
+    if sum(map(reach_of, entries.values())) > MAX_HASHED:
+        yield _differs(FILE, f"more than {MAX_HASHED} bytes in all parts together")
+        return
+    for name in sorted({archive for archive, _ in entries}):
+        if name not in walked.entries:
+            yield _differs(FILE, f"{name} is not there")
+            continue
+        with ExitStack() as stack:
+            stream = stack.enter_context(open_entry(walked, name))
+            try:
+                archive = stream
+                if name.endswith(".wacz"):
+                    archive = archive_in(stream, walked.entries[name].size)
+                own = {key: listed for key, listed in entries.items() if key[0] == name}
+                yield from _in_archive(archive, own)
+            except (StoredZipError, WarcError) as error:
+                yield _differs(name, str(error)[:160])
+
+
+def _in_archive(archive: BinaryIO, entries: Entries) -> Iterator[Finding]:
+    answers = find_answers(archive, [number for _, number in entries])
+    for (_, number), listed in entries.items():
+        if number not in answers:
+            yield _differs(listed[0]["url"], f"no answer to exchange {number}")
+            continue
+        spans: set[Span] = {span_of(entry) for entry in listed}
+        try:
+            body = body_in(archive, answers[number], reach_of(listed))
+            found = digest_spans(body, spans)
+        except BadMessageError as error:
+            yield _differs(listed[0]["url"], str(error)[:160])
+            continue
+        for entry in listed:
+            taken = found[span_of(entry)]
+            if (taken.sha256, taken.size) != (entry["sha256"], entry["size"]):
+                yield _differs(entry["url"], f"exchange {number} holds other bytes")
+
+
+def _differs(subject: str, detail: str) -> Finding:
+    return Finding("stream.differs", subject[:200], {"detail": detail})
