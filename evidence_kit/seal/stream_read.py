@@ -15,7 +15,7 @@ from evidence_kit.seal.stream_bytes import WHOLE, Span
 from evidence_kit.seal.warc_read import Record, block_of, read_records
 
 SLACK = 64 << 20
-"""Bytes that a body may unpack to beyond the last range that is wanted: pieces come as they come."""
+"""Bytes that a body may unpack to beyond the last range: pieces come as they come."""
 
 Entries = dict[tuple[str, int], list[Mapping[str, Any]]]
 """Entries of the index by archive and number of the exchange."""
