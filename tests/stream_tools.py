@@ -8,7 +8,7 @@ import io
 import re
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -219,13 +219,22 @@ def play(
         return Played(page, own.exchanges, completed, lines)
 
 
-def add_stream(case: Case, *, forge: bool = False, index: bytes = b"") -> None:
-    """Put a whole stream of two parts into a bundle; forged: with a digest that is wrong."""
+def add_stream(
+    case: Case, *, urls: Sequence[str] = (), forge: bool = False, index: bytes = b""
+) -> None:
+    """Put whole streams into a bundle, by default one of two parts.
+
+    Args:
+        case: gets archive, index and the record's part.
+        urls: of lists on a running site.
+        forge: one digest of the index is wrong.
+        index: in the place of the right one.
+    """
     with tempfile.TemporaryDirectory() as name, stream_site() as site:
         site.put("/film.m3u8", media_list("a.ts", "b.ts"), HLS)
         site.put("/a.ts", piece("a"))
         site.put("/b.ts", piece("b"))
-        played = play(Path(name), given=(site.url("/film.m3u8"),))
+        played = play(Path(name), given=tuple(urls) or (site.url("/film.m3u8"),))
         found = played.index
         assert found is not None
         target = io.BytesIO()

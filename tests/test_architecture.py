@@ -172,8 +172,9 @@ def test_verifying_loads_no_writer_and_nothing_that_reaches_outside(job: str) ->
 def test_verify_reaches_only_seal_and_core() -> None:
     names = [one for one in MODULES if one.startswith("evidence_kit.jobs.verify")]
     assert names
-    for module in (*names, "evidence_kit.jobs.show", "evidence_kit.jobs.extract"):
+    readers = ("show", "extract", "extract_streams")
+    for module in (*names, *(f"evidence_kit.jobs.{name}" for name in readers)):
         for imported in _imports(module):
             if imported in MODULES:
-                own = imported.startswith("evidence_kit.jobs.verify")
+                own = imported.startswith(("evidence_kit.jobs.verify", "evidence_kit.jobs.extract"))
                 assert own or _floor(imported) in ("seal", "core"), f"{module}: {imported}"

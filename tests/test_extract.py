@@ -14,6 +14,7 @@ from evidence_kit.core.schemas import schema_fault
 from evidence_kit.jobs.extract import extract
 from evidence_kit.seal.anchors import TrustAnchors
 from tests.bundles import NAME, NOW, example, forged, trusted, unpack
+from tests.stream_tools import HLS, add_stream, media_list, piece, stream_site
 from tests.zip_forge import Forged, build, good_entries
 
 STEM = NAME.removesuffix(".asice")
@@ -132,3 +133,47 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     document = json.loads(capsys.readouterr().out)
     assert schema_fault(document, "extract-1") is None
     assert document["folder"].endswith("-FAILED")
+
+
+def test_streams_are_joined_for_looking_at_and_named_as_derived(tmp_path: Path) -> None:
+    case = example()
+    add_stream(case)
+    path = case.write(tmp_path)
+    done = extract(path, [], tmp_path / "out", anchors=trusted(), now=NOW, streams=True)
+    assert done.verdict.status is Status.PASSED
+    found = files_below(tmp_path / "out" / STEM)
+    assert set(found) == set(done.files)
+    about = found.pop("derived-not-evidence/LEES-MIJ-README.txt").decode()
+    ((name, joined),) = found.items()
+    assert name == "derived-not-evidence/stream-01-01-track.bin"
+    assert joined == piece("a") + piece("b")
+    assert "GEEN BEWIJS" in about
+    assert "2 of 2 parts, sha256" in about
+    with pytest.raises(StorageError):
+        extract(path, [], tmp_path / "out", anchors=trusted(), now=NOW, streams=True)
+
+
+def test_ranges_are_joined_in_their_order_and_locked_tracks_are_not(tmp_path: Path) -> None:
+    case = example()
+    with stream_site() as site:
+        site.hls()
+        key = '#EXT-X-KEY:METHOD=AES-128,URI="/key"'
+        site.put("/locked.m3u8", media_list("/hls/low-0.m4s", head=key), HLS)
+        site.put("/key", b"0123456789abcdef")
+        add_stream(case, urls=[site.url("/hls/master.m3u8"), site.url("/locked.m3u8")])
+    done = extract(case.write(tmp_path), [], tmp_path, anchors=trusted(), now=NOW, streams=True)
+    found = files_below(tmp_path / STEM)
+    sound = found["derived-not-evidence/stream-01-02-audio.bin"]
+    assert sound == piece("sound", 650)[50:]
+    video = found["derived-not-evidence/stream-01-01-video.bin"]
+    assert video == b"".join(
+        piece(name) for name in ("high.mp4", *(f"high-{number}.m4s" for number in range(4)))
+    )
+    assert len(done.files) == 3
+    assert b"encrypted (key-named), not joined" in found[done.files[-1]]
+
+
+def test_a_bundle_without_streams_says_so(tmp_path: Path) -> None:
+    path = example().write(tmp_path)
+    with pytest.raises(InputError, match="no streams"):
+        extract(path, [], tmp_path / "out", anchors=trusted(), now=NOW, streams=True)

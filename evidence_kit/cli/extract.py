@@ -23,6 +23,11 @@ from evidence_kit.core.words import Words
     is_flag=True,
     help="Also take files out of a bundle that FAILED, into a folder that is named so.",
 )
+@click.option(
+    "--streams",
+    is_flag=True,
+    help="Write films and sound with their parts joined, to look at: derived copies, no evidence.",
+)
 @trust_options
 @lang_option
 @json_option
@@ -31,6 +36,7 @@ def command(
     files: tuple[str, ...],
     output: Path,
     even_if_failed: bool,
+    streams: bool,
     signers: tuple[Path, ...],
     tsas: tuple[Path, ...],
     lang: str | None,
@@ -45,6 +51,7 @@ def command(
     Examples:
       evidence-kit extract FILE.asice --output unpacked
       evidence-kit extract FILE.asice data/web/screenshot.png data/media --output unpacked
+      evidence-kit extract FILE.asice --streams --output unpacked
 
     \b
     Exit codes: 0 files were written, 10 the bundle FAILED (nothing is written without
@@ -69,6 +76,7 @@ def command(
             anchors=anchors,
             now=datetime.now(UTC),
             even_if_failed=even_if_failed,
+            streams=streams,
             progress=shown,
         )
     failed = done.verdict.status is Status.FAILED
@@ -89,8 +97,8 @@ def command(
     if done.folder is None:
         note("nothing was written: the bundle failed; --even-if-failed takes files out anyway")
         return int(code)
-    for name in done.files if files else ():
+    for name in done.files if files or streams else ():
         say(harmless(str(done.folder.joinpath(*name.split("/")))))
-    if not files:
+    if not files and not streams:
         say(f"{len(done.files)} files in {harmless(str(done.folder))}")
     return int(code)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from evidence_kit.core.digests import digest_chunks, read_chunks
 from evidence_kit.core.errors import InputError, StorageError, UnreadableFileError
@@ -13,7 +14,9 @@ from evidence_kit.core.events import Progress
 from evidence_kit.core.findings import Status
 from evidence_kit.core.verdict import Verdict
 from evidence_kit.core.write_once import write_once
+from evidence_kit.jobs.extract_streams import join_streams
 from evidence_kit.jobs.verify import examine
+from evidence_kit.jobs.verify_streams import read_index
 from evidence_kit.seal.anchors import TrustAnchors
 from evidence_kit.seal.container_read import Walk, open_entry
 
@@ -44,6 +47,7 @@ def extract(
     anchors: TrustAnchors,
     now: datetime,
     even_if_failed: bool = False,
+    streams: bool = False,
     progress: Progress | None = None,
 ) -> Extraction:
     """Verify, then write files to ``output/NAME/`` under the names they have in the bundle.
@@ -53,17 +57,19 @@ def extract(
 
     Args:
         path: the sealed file.
-        names: files or folders in the bundle; none means all.
+        names: files or folders in the bundle; none means all, with ``streams`` none.
         output: existing or new folder.
         anchors: whom the caller trusts.
         now: the verifier's clock.
         even_if_failed: write also what is in a FAILED bundle, to ``NAME-FAILED/``.
+        streams: also write films and sound with their parts joined, for looking at; these copies
+            are derived, and named so.
         progress: told what is going on.
 
     Raises:
         UnreadableFileError: the file cannot be read, changed meanwhile, or its structure is so
             broken that it has no files.
-        InputError: a name that the bundle does not have.
+        InputError: a name that the bundle does not have, or no streams where they are asked for.
         StorageError: a file exists already or cannot be written.
     """
     examined = examine(path, anchors=anchors, now=now, progress=progress)
@@ -76,11 +82,23 @@ def extract(
             f"the structure of {path.name} is broken, no file can be taken out",
             hint="compare it with a copy, or get it again from where it came",
         )
-    chosen = list(_choose(walked, names))
+    index = _streams(walked) if streams else None
+    chosen = list(_choose(walked, names)) if names or not streams else []
     folder = output / (path.stem + (FAILED_MARK if failed else ""))
     for name in chosen:
         _write(walked, name, folder.joinpath(*name.split("/")))
-    return Extraction(verdict, folder, tuple(chosen))
+    joined = join_streams(walked, index, folder) if index is not None else ()
+    return Extraction(verdict, folder, (*chosen, *joined))
+
+
+def _streams(walked: Walk) -> Mapping[str, Any]:
+    index, fault = read_index(walked)
+    if index is None:
+        raise InputError(
+            f"the index of streams is malformed: {fault}" if fault else "the bundle has no streams",
+            hint="'evidence-kit show' lists what it holds",
+        )
+    return index
 
 
 def _choose(walked: Walk, names: Sequence[str]) -> Iterator[str]:

@@ -7,7 +7,6 @@ not at all, can then not be there.
 
 from __future__ import annotations
 
-import io
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +31,7 @@ from evidence_kit.seal.container_structure import (
     check_structure,
     read_time,
 )
+from evidence_kit.seal.window import window
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def open_entry(walked: Walk, name: str) -> BinaryIO:
     if _identity(stream) != walked.identity:
         stream.close()
         raise _changed(walked.path)
-    return io.BufferedReader(_Window(stream, entry.offset, entry.size))
+    return window(stream, entry.offset, entry.size, owned=True)
 
 
 def read_entry(walked: Walk, name: str, *, limit: int) -> bytes:
@@ -177,43 +177,6 @@ def read_entry(walked: Walk, name: str, *, limit: int) -> bytes:
     if digest_bytes(data) != entry.digests:
         raise _changed(walked.path)
     return data
-
-
-class _Window(io.RawIOBase):
-    """A part of a file as a file of its own."""
-
-    def __init__(self, stream: BinaryIO, start: int, size: int) -> None:
-        super().__init__()
-        self._stream, self._start, self._size, self._at = stream, start, size, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        if base + offset < 0:
-            raise ValueError("a place before the beginning")
-        self._at = base + offset
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def readinto(self, buffer: object) -> int:
-        view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
-        count = max(0, min(len(view), self._size - self._at))
-        self._stream.seek(self._start + self._at)
-        data = self._stream.read(count)
-        view[: len(data)] = data
-        self._at += len(data)
-        return len(data)
-
-    def close(self) -> None:
-        self._stream.close()
-        super().close()
 
 
 def _open_regular(path: Path) -> BinaryIO:

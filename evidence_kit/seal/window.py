@@ -1,4 +1,4 @@
-"""A range of a larger file as a file of its own; the file beneath stays open."""
+"""A range of a larger file as a file of its own."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from typing import BinaryIO
 
 
 class Window(io.RawIOBase):
-    """Bytes ``offset`` to ``offset + size`` of a seekable stream, for reading.
+    """Bytes ``start`` to ``start + size`` of a seekable stream, for reading.
 
-    Nothing else may rely on the position of the stream beneath.
+    Nothing else may rely on the position of the stream beneath; it is closed with the window
+    where that owns it.
     """
 
-    def __init__(self, stream: BinaryIO, offset: int, size: int) -> None:
+    def __init__(self, stream: BinaryIO, start: int, size: int, *, owned: bool = False) -> None:
         super().__init__()
-        self._stream, self._offset, self._size = stream, offset, size
-        self._at = 0
+        self._stream, self._start, self._size, self._at = stream, start, size, 0
+        self._owned = owned
 
     def readable(self) -> bool:
         """It is there to be read."""
@@ -26,9 +27,11 @@ class Window(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """As of any file; never before the beginning."""
+        """As of any file."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        self._at = max(base + offset, 0)
+        if base + offset < 0:
+            raise ValueError("a place before the beginning")
+        self._at = base + offset
         return self._at
 
     def tell(self) -> int:
@@ -38,13 +41,20 @@ class Window(io.RawIOBase):
     def readinto(self, buffer: object) -> int:
         """Fill a buffer as far as the window goes."""
         view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
-        self._stream.seek(self._offset + self._at)
-        data = self._stream.read(max(min(len(view), self._size - self._at), 0))
+        count = max(0, min(len(view), self._size - self._at))
+        self._stream.seek(self._start + self._at)
+        data = self._stream.read(count)
         view[: len(data)] = data
         self._at += len(data)
         return len(data)
 
+    def close(self) -> None:
+        """The window, and the stream that it owns."""
+        if self._owned:
+            self._stream.close()
+        super().close()
 
-def window(stream: BinaryIO, offset: int, size: int) -> BinaryIO:
+
+def window(stream: BinaryIO, start: int, size: int, *, owned: bool = False) -> BinaryIO:
     """The range with a buffer of its own."""
-    return io.BufferedReader(Window(stream, offset, size))
+    return io.BufferedReader(Window(stream, start, size, owned=owned))
