@@ -308,6 +308,7 @@ def test_very_long_threads_are_bounded(tmp_path: Path, monkeypatch: pytest.Monke
     result, _ = fetch(world, tmp_path)
     assert len(result.posts) == 21
     assert "thread.bound" in gaps(result)
+    assert "posts-read" in result.reached
 
 
 def test_a_handle_that_leads_elsewhere_is_said(tmp_path: Path) -> None:
@@ -418,3 +419,16 @@ def test_a_kind_of_account_that_is_not_used(tmp_path: Path) -> None:
     result, _ = fetch(World(), tmp_path, url)
     assert result.state is State.UNKNOWN
     assert "account.unknown-kind" in gaps(result)
+
+
+@pytest.mark.parametrize("place", ["plain", "with-record"])
+def test_a_video_that_the_author_s_server_lacks_leads_to_its_stream(
+    place: str, tmp_path: Path
+) -> None:
+    playlist = {"playlist": "https://video.invalid/watch/x/playlist.m3u8"}
+    world = World()
+    shown = world.view()
+    shown["embed"] = playlist if place == "plain" else {"media": playlist}
+    world.thread = {"post": shown}
+    result, _ = fetch(world, tmp_path)
+    assert result.streams == (playlist["playlist"],)

@@ -112,7 +112,8 @@ def test_post_thread_and_media(demo_site: DemoSite, tmp_path: Path) -> None:
     assert (tmp_path / "bag" / pictured.path).read_bytes() == pictures.entrance()
     assert parked.alt
     assert (avatar.kind, avatar.original_name) == ("avatar", "boze_bezoeker.svg")
-    assert result.bounds == {"ancestors": 40, "descendants": 60, "depth": 20}
+    assert result.bounds == {"ancestors": 40, "descendants": 60, "depth": 20, "media files": 40}
+    assert result.reached == ()
     assert result.gaps == ()
     assert not result.token_used
     assert result.token_would_add
@@ -195,6 +196,16 @@ def test_missing_extras_are_gaps(tmp_path: Path) -> None:
     assert result.posts[0].fields["text"].value == "Hallo"
 
 
+def test_a_thread_as_deep_as_is_shown_reaches_that_bound(tmp_path: Path) -> None:
+    for levels, reached in ((20, ("depth",)), (19, ())):
+        below = [status("", id=str(i), in_reply_to_id=str(i - 1)) for i in range(1, levels + 1)]
+        answers = {
+            STATUS: lambda base: status(base),
+            f"{STATUS}/context": {"ancestors": [], "descendants": below},
+        }
+        assert play(tmp_path / str(levels), answers).reached == reached
+
+
 def test_thread_at_the_anonymous_bound_is_said(tmp_path: Path) -> None:
     below = [status("", id=str(i), in_reply_to_id="1154") for i in range(60)]
     result = play(
@@ -206,6 +217,7 @@ def test_thread_at_the_anonymous_bound_is_said(tmp_path: Path) -> None:
     )
     details = {gap.code: gap.detail for gap in result.gaps}
     assert "at most 60" in details["context.descendants-bound"]
+    assert result.reached == ("descendants",)
     assert details["context.replies-missing"] == (
         "the platform counts 75 direct replies and shows 60"
     )

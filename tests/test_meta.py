@@ -195,6 +195,7 @@ def test_search_among_ones_own_posts_is_bounded(tmp_path: Path) -> None:
     result, seen = play(ThreadsAdapter, THREADS, {"/v1.0/me/threads": page}, tmp_path)
     assert len(seen) == MAX_PAGES
     assert codes(result) == {"own-posts.bound", "post.not-own"}
+    assert result.reached == ("pages",)
 
 
 def test_without_a_token_the_page_is_read(tmp_path: Path) -> None:

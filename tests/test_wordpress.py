@@ -145,6 +145,7 @@ def test_comments_are_bounded(tmp_path: Path) -> None:
     result = play(tmp_path, answers)
     assert len(result.posts) == 501
     assert "comments.bound" in codes(result)
+    assert result.reached == ("pages of comments",)
 
 
 def test_comments_that_answer_each_other_end(tmp_path: Path) -> None:

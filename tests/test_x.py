@@ -206,9 +206,11 @@ def test_thread_is_bounded_in_posts(tmp_path: Path) -> None:
     assert sum(post.role == "reply" for post in result.posts) == 15
     assert sum(SEARCH in item[":path"] for item in seen) == 2
     assert {"thread.bound", "thread.seven-days"} <= codes(result)
-    assert result.bounds == {"posts of the thread": 15}
+    assert result.bounds["posts of the thread"] == 15
+    assert result.reached == ("posts of the thread",)
     result, _ = play(tmp_path / "b", {LOOKUP: {"errors": []}}, thread=10**9)
-    assert result.bounds == {"posts of the thread": MAX_THREAD}
+    assert result.bounds["posts of the thread"] == MAX_THREAD
+    assert result.reached == ()
 
 
 def syndicated(**changes: Any) -> dict[str, Any]:
@@ -277,3 +279,19 @@ def test_parameter_of_embeds_is_as_browsers_make_it() -> None:
 def test_refusals_without_a_token(answer: Any, state: State, tmp_path: Path) -> None:
     result, _ = play(tmp_path, {SYNDICATION: answer}, token=None)
     assert (result.state, result.posts) == (state, ())
+
+
+@pytest.mark.parametrize("token", ["zeer-geheim", None])
+def test_a_video_without_a_file_leads_to_its_stream(token: str | None, tmp_path: Path) -> None:
+    def answers(base: str) -> dict[str, Any]:
+        stream = {"content_type": "application/x-mpegURL", "url": f"{base}/v.m3u8"}
+        found = lookup("tweet", base)
+        found["includes"]["media"][1]["variants"] = [stream]
+        shown = {"__typename": "Tweet", "id_str": "1154", "text": "Hallo", "user": {"id_str": "7"}}
+        details = [{"type": "video", "video_info": {"variants": [stream]}}]
+        return {LOOKUP: found, "/tweet-result": {**shown, "mediaDetails": details}}
+
+    result, seen = play(tmp_path, answers, token=token)
+    (stream,) = result.streams
+    assert stream.endswith("/v.m3u8")
+    assert not any("m3u8" in item[":path"] for item in seen)

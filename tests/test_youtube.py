@@ -168,6 +168,7 @@ def test_paging_is_bounded(tmp_path: Path) -> None:
     result, seen = play(tmp_path, {f"{API}videos": video(), f"{API}commentThreads": page})
     assert sum("commentThreads" in item[":path"] for item in seen) == MAX_PAGES
     assert "comments.bound" in codes(result)
+    assert result.reached == ("pages of comments",)
 
 
 @pytest.mark.parametrize(

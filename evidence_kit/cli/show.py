@@ -151,6 +151,9 @@ def _facts(record: Mapping[str, Any], words: Words) -> Iterator[tuple[str, str]]
         "content-check",
         ", ".join([record["content_check"]["state"], *record["content_check"]["signals"]]),
     )
+    for item in record.get("streams", []):
+        whole = words.say("label", "whole" if item["complete"] else "not-whole")
+        yield "stream", f"{item['url']}: {item['kept']}/{item['parts']}, {whole}"
     for gap in record["missing"]:
         yield "missing", f"{gap['what']}: {gap['why']}"
     for item in record["warnings"]:

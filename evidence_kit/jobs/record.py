@@ -346,7 +346,11 @@ def _limits(parts: Parts) -> list[dict[str, Any]]:
     found += [asdict(item) for item in parts.limits]
     if parts.platform is not None:
         found += [
-            {"name": f"{parts.platform.adapter}: {name}", "value": str(value), "reached": False}
+            {
+                "name": f"{parts.platform.adapter}: {name}",
+                "value": str(value),
+                "reached": name in parts.platform.reached,
+            }
             for name, value in parts.platform.bounds.items()
         ]
     return found

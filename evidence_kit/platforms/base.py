@@ -182,6 +182,7 @@ class PlatformResult:
         posts: the post first, then its versions, the thread above it, the replies below it.
         gaps: what is missing and why, bounds that applied.
         bounds: limits that were in force, as numbers.
+        reached: names of those that cut something off, or may have.
         token_used: whether a token of the user took part.
         token_would_add: what a token would add, empty where nothing.
         proof: what the platform itself signed, None where nothing.
@@ -199,6 +200,7 @@ class PlatformResult:
     token_would_add: str = ""
     proof: KeptProof | None = None
     streams: tuple[str, ...] = ()
+    reached: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The ``platform`` part of the capture record."""

@@ -30,15 +30,17 @@ from evidence_kit.platforms.bluesky_proof import Proven, make_proof
 from evidence_kit.platforms.bluesky_read import (
     MAX_THREAD_POSTS,
     blobs_of,
+    depths,
     hidden,
     is_record,
     is_thread,
     main_post,
     others,
     shown_images,
+    shown_video,
 )
 from evidence_kit.platforms.reading import Raw, text_at
-from evidence_kit.platforms.visit import MAX_MEDIA_FILES, Visit
+from evidence_kit.platforms.visit import MAX_MEDIA_FILES, MEDIA_FILES, Visit
 from evidence_kit.seal.atproto_cbor import Cid, ProofError
 from evidence_kit.seal.atproto_did import DidDocument, is_did, is_plc, read_document, web_host
 
@@ -307,7 +309,8 @@ class _Questions:
         blobs: dict[str, str] = {}
         named = blobs_of(record) if record is not None and pds is not None else []
         if len(named) > MAX_MEDIA_FILES:
-            self._visit.gap("media.bound", self._target.url, f"{MAX_MEDIA_FILES} files are fetched")
+            detail = f"{MAX_MEDIA_FILES} files are fetched"
+            self._visit.bound(MEDIA_FILES, "media.bound", self._target.url, detail)
         for blob in named[:MAX_MEDIA_FILES]:
             query = urlencode({"did": did, "cid": blob.cid}, safe=":")
             url = f"{pds}/xrpc/com.atproto.sync.getBlob?{query}"
@@ -322,6 +325,7 @@ class _Questions:
                 self._visit.gap("media.other-content", found.path, detail)
         if thread is not None and len(blobs) < max(len(named), 1):
             media += self._visit.media(shown_images(thread), thread.path)
+            self._visit.stream(shown_video(thread))
         avatar = text_at(profile.value, "/avatar") if profile is not None else ""
         if base_of(avatar) is not None:
             picture = self._visit.download(avatar, None, "avatar")
@@ -351,7 +355,12 @@ class _Questions:
             posts += more
             if bounded:
                 detail = "the thread is longer than what is read of it"
-                visit.gap("thread.bound", thread.path, detail)
+                visit.bound("posts-read", "thread.bound", thread.path, detail)
+            above, below = depths(thread)
+            if above >= BOUNDS["ancestors"]:
+                visit.reach("ancestors")
+            if below >= BOUNDS["replies-depth"]:
+                visit.reach("replies-depth")
             kinds = hidden(thread)
             for kind in sorted(set(kinds)):
                 detail = f"the service does not show {kinds.count(kind)} posts ({kind})"

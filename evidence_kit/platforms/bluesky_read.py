@@ -164,6 +164,21 @@ def shown_images(thread: Raw) -> dict[str, tuple[str | None, str]]:
     return found
 
 
+def shown_video(thread: Raw) -> str:
+    """Address of the list of the video as the public service shows it, empty without one."""
+    for place in ("/thread/post/embed/playlist", "/thread/post/embed/media/playlist"):
+        found = text_at(thread.value, place)
+        if found:
+            return found
+    return ""
+
+
+def depths(thread: Raw) -> tuple[int, int]:
+    """How many posts a thread shows above the post, and how many levels below it."""
+    levels = [place.count("/replies/") for place in _replies(thread)]
+    return len(list(_parents(thread))), max(levels, default=0)
+
+
 def _add(found: dict[str, BlobNamed], blob: object, kind: str, alt: object) -> None:
     cid = text_at(blob, "/ref/$link")
     if cid:

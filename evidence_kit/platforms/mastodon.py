@@ -25,6 +25,7 @@ from evidence_kit.platforms.base import (
 )
 from evidence_kit.platforms.mastodon_read import (
     MAX_HISTORY,
+    depth_below,
     is_instance,
     is_object,
     is_status,
@@ -219,7 +220,9 @@ class _Questions:
                 places += [(role, context, f"/{key}/{i}") for i in range(count)]
                 if count >= visit.bounds[key]:
                     detail = f"the server shows at most {visit.bounds[key]} of them"
-                    visit.gap(f"context.{key}-bound", context.path, detail)
+                    visit.bound(key, f"context.{key}-bound", context.path, detail)
+            if 0 < visit.bounds.get("depth", 0) <= depth_below(context):
+                visit.reach("depth")
             self._check_replies(status, context)
         texts = derive_texts(visit.out, [(raw, where) for _, raw, where in places])
         posts = [read_post(role, raw, where, texts) for role, raw, where in places]

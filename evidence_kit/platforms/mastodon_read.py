@@ -6,7 +6,7 @@ from typing import Any
 
 from evidence_kit.core.post import Post, Sourced
 from evidence_kit.platforms.base import precision_of, read_field
-from evidence_kit.platforms.reading import Raw, Texts, at, read_fields
+from evidence_kit.platforms.reading import Raw, Texts, at, read_fields, text_at
 
 MAX_HISTORY = 200
 """Versions that are read into the post; the raw answer holds all."""
@@ -111,6 +111,14 @@ def media_urls(status: Raw, history: Raw | None) -> dict[str, tuple[str | None, 
                 shown = alt if isinstance(alt, str) else None
                 wanted.setdefault(url, (shown, kind if isinstance(kind, str) else ""))
     return wanted
+
+
+def depth_below(context: Raw) -> int:
+    """Levels of replies that a thread shows; a reply stands behind the one that it answers."""
+    levels: dict[str, int] = {}
+    for item in context.listed("/descendants"):
+        levels[text_at(item, "/id")] = levels.get(text_at(item, "/in_reply_to_id"), 0) + 1
+    return max(levels.values(), default=0)
 
 
 def is_instance(value: Any) -> bool:

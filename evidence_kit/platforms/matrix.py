@@ -166,9 +166,13 @@ class _Questions:
         )
         if around is not None:
             posts += _around(around)
+            found = len(around.listed("/events_before")) + len(around.listed("/events_after"))
+            if found >= AROUND:
+                visit.reach("events around it")
         sender = text_at(raw.value, "/sender")
         visit.also("profile", self._client(f"v3/profile/{segment(sender)}"), self._bearer)
-        media = [found for found in [self._picture(raw)] if found is not None]
+        picture = self._picture(raw)
+        media = [picture] if picture is not None else []
         permalink = f"https://matrix.to/#/{segment(room)}/{segment(event)}"
         return visit.result(State.FOUND, permalink=permalink, posts=posts, media=media)
 
@@ -189,8 +193,9 @@ class _Questions:
             after = text_at(raw.value, "/next_batch")
             if not after:
                 break
-        if after:
-            visit.gap("relations.bound", event, f"{MAX_PAGES} pages of relations are read")
+        else:
+            detail = f"{MAX_PAGES} pages of relations are read"
+            visit.bound("pages of relations", "relations.bound", event, detail)
         return sorted(found, key=_moment)
 
     def _picture(self, raw: Raw) -> Media | None:

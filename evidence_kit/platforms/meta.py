@@ -293,7 +293,7 @@ class _Graph:
             after = text_at(raw.value, "/paging/cursors/after")
             if not after or at(raw.value, "/paging/next") is None:
                 return
-        self.visit.gap(f"{what}.bound", path, f"{MAX_PAGES} pages are read")
+        self.visit.bound("pages", f"{what}.bound", path, f"{MAX_PAGES} pages are read")
 
     def find(self, path: str, code: str) -> str:
         """The API's number of one's own post with a short code; empty where there is none."""

@@ -202,6 +202,8 @@ def _about(visit: Visit, api: str, bearer: Mapping[str, str], ident: str) -> Pla
     state = _state_of(visit, main[1], raw.path)
     path = text_at(main[1], "/permalink")
     permalink = f"https://www.reddit.com{path}" if path.startswith("/") else None
+    film = text_at(main[1], "/media/reddit_video/hls_url")
+    visit.stream(film or text_at(main[1], "/media/reddit_video/dash_url"))
     return visit.result(
         state,
         permalink=permalink,
@@ -238,6 +240,8 @@ def _comments(visit: Visit, raw: Raw) -> list[tuple[str, Any]]:
                     yield from below(f"{place}/{i}/data/replies/data/children", depth + 1)
 
     found = list(below("/1/data/children", 1))
+    if len(found) >= MAX_COMMENTS:
+        visit.reach("comments")
     if hidden:
         detail = f"the platform holds back {hidden} further comments of the thread"
         visit.gap("comments.not-shown", raw.path, detail)
@@ -266,7 +270,10 @@ def _state_of(visit: Visit, value: Any, subject: str) -> State:
 
 
 def _pictures(value: Any) -> dict[str, tuple[str | None, str]]:
-    """The largest form of each picture and the video without sound that the API names."""
+    """The largest form of each picture and the video, without sound, that the API names.
+
+    The stream of the same video has the sound.
+    """
     wanted: dict[str, tuple[str | None, str]] = {}
     gallery = at(value, "/media_metadata")
     for item in gallery.values() if isinstance(gallery, dict) else ():

@@ -24,6 +24,8 @@ from evidence_kit.platforms.base import (
 )
 from evidence_kit.platforms.reading import Raw, parse_answer
 
+MEDIA_FILES = "media files"
+"""Name of the bound that every visit has."""
 MAX_MEDIA_FILES = 40
 """Files of one post with all its versions; Mastodon allows 4 a version, others some 20."""
 
@@ -59,10 +61,12 @@ class Visit:
         self.http = http
         self.out = out
         self.log = log
-        self.bounds = dict(bounds or {})
+        self.bounds = {**(bounds or {}), MEDIA_FILES: MAX_MEDIA_FILES}
         self.token_used = token_used
         self.token_would_add = "" if token_used else token_would_add
         self._gaps: list[Gap] = []
+        self._reached: dict[str, None] = {}
+        self._streams: dict[str, None] = {}
 
     def ask(self, what: str, url: str, headers: Mapping[str, str] | None = None) -> Raw:
         """Ask and store the answer, whatever its status.
@@ -130,6 +134,22 @@ class Visit:
         self._gaps.append(Gap(code, subject, detail))
         self.log.log("platform.gap", code=code, subject=subject, detail=detail)
 
+    def reach(self, name: str) -> None:
+        """Note that one of the bounds cut something off, or may have."""
+        if name not in self.bounds:
+            raise ValueError(f"no bound of this visit: {name}")
+        self._reached.setdefault(name)
+
+    def bound(self, name: str, code: str, subject: str, detail: str) -> None:
+        """The same, with what a reader must know of it."""
+        self.reach(name)
+        self.gap(code, subject, detail)
+
+    def stream(self, url: str) -> None:
+        """Note the list of a film that the platform serves in no whole file."""
+        if base_of(url) is not None:
+            self._streams.setdefault(url)
+
     def unreadable(self, what: str, raw: Raw) -> None:
         """Note an answer that cannot be used."""
         if not raw.complete:
@@ -166,7 +186,7 @@ class Visit:
     def media(self, wanted: Wanted, subject: str) -> tuple[Media, ...]:
         """Fetch the files, at most :data:`MAX_MEDIA_FILES` of them."""
         if len(wanted) > MAX_MEDIA_FILES:
-            self.gap("media.bound", subject, f"{MAX_MEDIA_FILES} files are fetched")
+            self.bound(MEDIA_FILES, "media.bound", subject, f"{MAX_MEDIA_FILES} files are fetched")
         found = [
             self.download(url, alt, kind)
             for url, (alt, kind) in list(wanted.items())[:MAX_MEDIA_FILES]
@@ -217,6 +237,8 @@ class Visit:
             bounds=self.bounds,
             token_used=self.token_used,
             token_would_add=self.token_would_add,
+            streams=tuple(self._streams),
+            reached=tuple(self._reached),
         )
 
 

@@ -260,7 +260,8 @@ class _Questions:
             total = raw.headers.get("x-wp-total", "")
             if len(items) < PAGE or (total.isdecimal() and len(found) >= int(total[:9])):
                 return found
-        visit.gap("comments.bound", self._ident, f"{MAX_PAGES} pages of comments are read")
+        detail = f"{MAX_PAGES} pages of comments are read"
+        visit.bound("pages of comments", "comments.bound", self._ident, detail)
         return found
 
     def _address(self, path: str, **asked: str) -> str:

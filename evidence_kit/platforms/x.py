@@ -31,6 +31,7 @@ from evidence_kit.platforms.x_read import (
     media_urls,
     read_all,
     read_post,
+    stream_urls,
     syndication_media_urls,
 )
 
@@ -184,6 +185,8 @@ class XAdapter:
         elif at(data, "/public_metrics/reply_count"):
             visit.gap("thread.not-asked", raw.path, "reading replies costs money and is off")
         handle = text_at(posts[0].to_json(), "/author_handle/value") or target.author or "i"
+        for film in stream_urls(raw):
+            visit.stream(film)
         return visit.result(
             State.FOUND,
             permalink=f"https://x.com/{handle}/status/{target.ident}",
@@ -216,7 +219,8 @@ class XAdapter:
                 after = ""
                 break
         if after:
-            visit.gap("thread.bound", post.path, f"{most} posts of the thread are read")
+            detail = f"{most} posts of the thread are read"
+            visit.bound("posts of the thread", "thread.bound", post.path, detail)
         visit.gap("thread.seven-days", post.path, "the search reaches back seven days")
         return found
 
@@ -257,6 +261,8 @@ class XAdapter:
             if isinstance(raw.get(pointer), dict):
                 posts.append(Post(role, read_fields(raw, pointer, SYNDICATION_FIELDS)))
         handle = text_at(raw.value, "/user/screen_name") or target.author or "i"
+        for film in stream_urls(raw):
+            visit.stream(film)
         return visit.result(
             State.FOUND,
             permalink=f"https://x.com/{handle}/status/{target.ident}",

@@ -165,6 +165,20 @@ def syndication_media_urls(raw: Raw) -> Wanted:
     return wanted
 
 
+def stream_urls(raw: Raw) -> list[str]:
+    """Lists of the streams of those videos that an answer names no MP4 of."""
+    items = [(at(item, "/variants"), "bit_rate") for item in raw.listed("/includes/media")]
+    details = raw.listed("/mediaDetails")
+    items += [(at(item, "/video_info/variants"), "bitrate") for item in details]
+    return [
+        text_at(variant, "/url")
+        for variants, rate in items
+        if isinstance(variants, list) and not _largest(variants, rate)
+        for variant in variants
+        if text_at(variant, "/content_type").lower() == "application/x-mpegurl"
+    ]
+
+
 def _largest(variants: Any, rate: str) -> str:
     """Address of the MP4 with the highest rate, empty where there is none."""
     best, found = -1, ""

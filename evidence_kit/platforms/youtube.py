@@ -281,7 +281,8 @@ class _Questions:
             after = text_at(raw.value, "/nextPageToken")
             if not after:
                 return posts
-        visit.gap("comments.bound", self._video, f"{MAX_PAGES} pages of comments are read")
+        detail = f"{MAX_PAGES} pages of comments are read"
+        visit.bound("pages of comments", "comments.bound", self._video, detail)
         return posts
 
     def _refused(self, what: str, raw: Raw) -> State | None:
