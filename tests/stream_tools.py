@@ -214,7 +214,7 @@ def play(
             lines.append({"event": event, **fields})
 
     with recording(folder / "own", **session) as own:
-        completed = complete_streams(page, given, own, Log(), scratch)
+        completed = complete_streams(page, given, own, Log(), scratch, Silent())
         assert not list(scratch.iterdir())
         return Played(page, own.exchanges, completed, lines)
 

@@ -156,7 +156,9 @@ def test_a_live_stream_is_taken_as_far_as_it_was_named(site: StreamSite, tmp_pat
         head = "#EXT-X-MEDIA-SEQUENCE:3"
         site.put("/live.m3u8", media_list("3.ts", "4.ts", end=False, head=head), HLS)
         load(player, site.url("/live.m3u8"), site.url("/3.ts"))
-        done = streams_module.complete_streams(player.exchanges, (), own, Silent(), tmp_path)
+        done = streams_module.complete_streams(
+            player.exchanges, (), own, Silent(), tmp_path, Silent()
+        )
         assert [item.url.rpartition("/")[2] for item in own.exchanges] == ["1.ts", "2.ts", "4.ts"]
     assert ["live stream" in item["why"] for item in done.missing] == [True]
 

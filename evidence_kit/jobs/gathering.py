@@ -205,9 +205,13 @@ class Gathering:
                 request.url, session, out, log, environ=tokens, page=main_document(page)
             )
             self.work.save("platform", platform)
-            self.progress.step("completing sound and video")
             streams = complete_streams(
-                page.recording.exchanges, platform.streams, session, log, self.work.scratch
+                page.recording.exchanges,
+                platform.streams,
+                session,
+                log,
+                self.work.scratch,
+                self.progress,
             )
             missing = refetch_media(
                 page.recording.exchanges, session, out, log, skip=streams.covered

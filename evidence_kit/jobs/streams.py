@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evidence_kit.core.errors import InputError, NetworkError
-from evidence_kit.core.events import EventLog
+from evidence_kit.core.events import EventLog, Progress
 from evidence_kit.core.exchange import Exchange
 from evidence_kit.gather.http import RecordingSession
 from evidence_kit.gather.page_types import Limit
@@ -63,6 +63,7 @@ def complete_streams(
     session: RecordingSession,
     log: EventLog,
     scratch: Path,
+    progress: Progress,
 ) -> Completed:
     """Find the streams, and fetch what their best quality lacks.
 
@@ -72,6 +73,7 @@ def complete_streams(
         session: asks, and records what it gets.
         log: gets one line for each stream.
         scratch: private folder for parts while they come in.
+        progress: told where there is a stream at all.
 
     Raises:
         OSError: a recorded message cannot be read.
@@ -82,7 +84,10 @@ def complete_streams(
     for url in list(dict.fromkeys(given))[:MAX_STREAMS]:
         if not fetch.record.all(url):
             fetch.one(Part(url), {}, MAX_MANIFEST)
-    for stream in find_streams(fetch.record)[:MAX_STREAMS]:
+    found = find_streams(fetch.record)
+    if found:
+        progress.step("completing films and sound")
+    for stream in found[:MAX_STREAMS]:
         headers = _headers(stream)
         for track in _wanted(stream):
             if track.playlist and not fetch.record.all(track.playlist):
