@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from evidence_kit.core.errors import NetworkError
 from evidence_kit.core.events import Silent
 from evidence_kit.gather import revocation
-from evidence_kit.gather.revocation import fetch_revocation_lists
-from evidence_kit.jobs.bundle import Seal, seal_folder
+from evidence_kit.gather.revocation import fetch_revocation
+from evidence_kit.jobs.bundle import Seal, Sealed, seal_folder
 from evidence_kit.jobs.stamping import revoker
 from evidence_kit.jobs.verify import verify
 from evidence_kit.jobs.workfolder import WorkFolder, new_id
@@ -88,13 +88,13 @@ a_list = pki.revocation_list
 def test_lists_are_fetched_carried_and_judged_offline(site: Site) -> None:
     signer, chain = below(site)
     site.answers["/ca.crl"] = a_list(chain.root_issuer, 5, NOW - timedelta(days=1))
-    found = fetch_revocation_lists((signer.certificate, *signer.chain), clock=lambda: NOW)
+    found = fetch_revocation((signer.certificate, *signer.chain), clock=lambda: NOW)
     assert found.lists == (site.answers["/ca.crl"],)
     assert [(one.url, one.result) for one in found.asked] == [
         (site.url + "/gone.crl", "127.0.0.1 answered with status 404"),
         (site.url + "/ca.crl", "revocation list of 2026-11-22T10:00:00Z: not named"),
     ]
-    p7s = cades.attach_revocation_lists(cades.sign(CONTENT, signer, signing_time=NOW), found.lists)
+    p7s = cades.attach_revocation(cades.sign(CONTENT, signer, signing_time=NOW), found.lists)
     stamped = pki.stamped(p7s)
     asked = len(site.asked)
     later = NOW + 10 * YEAR
@@ -107,9 +107,9 @@ def test_lists_are_fetched_carried_and_judged_offline(site: Site) -> None:
 def test_a_revoked_certificate_still_seals_and_says_so(site: Site) -> None:
     signer, chain = below(site)
     site.answers["/gone.crl"] = a_list(chain.root_issuer, 99, NOW - timedelta(days=1))
-    found = fetch_revocation_lists((signer.certificate, *signer.chain), clock=lambda: NOW)
+    found = fetch_revocation((signer.certificate, *signer.chain), clock=lambda: NOW)
     assert found.asked[-1].result.endswith("revoked 2026-11-22T10:00:00Z")
-    p7s = cades.attach_revocation_lists(cades.sign(CONTENT, signer, signing_time=NOW), found.lists)
+    p7s = cades.attach_revocation(cades.sign(CONTENT, signer, signing_time=NOW), found.lists)
     report = cades.check_signature(
         pki.stamped(p7s), CONTENT, anchors=pki.trusting(chain.root), now=NOW
     )
@@ -136,34 +136,31 @@ def test_answers_that_are_not_carried(site: Site, name: str, result: str) -> Non
         "garbage": b"<html>",
         "large": bytes(revocation.MAX_LIST + 1),
     }[name]
-    found = fetch_revocation_lists((signer.certificate, *signer.chain), clock=lambda: NOW)
+    found = fetch_revocation((signer.certificate, *signer.chain), clock=lambda: NOW)
     assert found.lists == ()
     assert result in found.asked[-1].result
 
 
 def test_a_self_signed_certificate_asks_nobody() -> None:
-    def get(url: str) -> bytes:
+    def fetch(url: str, body: bytes | None) -> bytes:
         raise NetworkError("asked")
 
     certificate = pki.self_signed().certificate
-    found = fetch_revocation_lists((certificate,), clock=lambda: NOW, get=get)
-    assert found == revocation.RevocationLists((), ())
+    found = fetch_revocation((certificate,), clock=lambda: NOW, fetch=fetch)
+    assert found == revocation.Fetched()
 
 
-def test_a_seal_carries_the_lists_and_its_receipt_says_who_was_asked(
-    site: Site, tmp_path: Path
-) -> None:
-    signer, chain = below(site)
-    site.answers["/ca.crl"] = a_list(chain.root_issuer, 5, NOW - timedelta(days=1))
-    work = WorkFolder.create(tmp_path / "home", new_id(NOW, bytes(4)))
+def sealed_by(signer: KeySigner, folder: Path) -> Sealed:
+    """A small bundle whose authorities are asked."""
+    work = WorkFolder.create(folder / "home", new_id(NOW, bytes(4)))
     try:
         (work.data / "note.txt").write_bytes(b"x")
         work.add("note", work.data / "note.txt", clock=lambda: NOW)
-        sealed = seal_folder(
+        return seal_folder(
             work,
             Seal(signer, "Gemeente Test", None, "", "", "", "example", NOW),
-            output=tmp_path,
-            receipts=tmp_path / "receipts",
+            output=folder,
+            receipts=folder / "receipts",
             clock=lambda: NOW,
             stamper=None,
             revoker=revoker(lambda: NOW),
@@ -171,6 +168,14 @@ def test_a_seal_carries_the_lists_and_its_receipt_says_who_was_asked(
         )
     finally:
         work.remove()
+
+
+def test_a_seal_carries_the_lists_and_its_receipt_says_who_was_asked(
+    site: Site, tmp_path: Path
+) -> None:
+    signer, chain = below(site)
+    site.answers["/ca.crl"] = a_list(chain.root_issuer, 5, NOW - timedelta(days=1))
+    sealed = sealed_by(signer, tmp_path)
     assert [one.url for one in sealed.receipt.contacts] == [
         f"{site.url}/gone.crl",
         f"{site.url}/ca.crl",
@@ -190,7 +195,7 @@ def test_a_partial_list_vouches_for_nothing(site: Site) -> None:
     )
     delta = builder.sign(chain.root_issuer.key, hashes.SHA256())
     encoded = delta.public_bytes(serialization.Encoding.DER)
-    p7s = cades.attach_revocation_lists(cades.sign(CONTENT, signer, signing_time=NOW), [encoded])
+    p7s = cades.attach_revocation(cades.sign(CONTENT, signer, signing_time=NOW), [encoded])
     report = cades.check_signature(
         pki.stamped(p7s), CONTENT, anchors=pki.trusting(chain.root), now=NOW
     )

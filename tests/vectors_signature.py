@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from evidence_kit.seal import cms, der
-from evidence_kit.seal.cades import attach_revocation_lists, signature_value
+from evidence_kit.seal.cades import attach_revocation, signature_value
 from evidence_kit.seal.signer import KeySigner
 from evidence_kit.seal.trusted_list import QualifiedService
 from evidence_kit.seal.x509 import load
@@ -79,7 +79,7 @@ def revoked(when: timedelta, *, others: bool = False) -> Vector:
     ]
 
     def change(p7s: bytes) -> bytes:
-        return pki.stamped(attach_revocation_lists(p7s, lists))
+        return pki.stamped(attach_revocation(p7s, lists))
 
     edits = attributes(stamp=None, sign_with=chain.signer, edit_signature=change)
     return of_case(edits, anchors=pki.trusting(chain.root), now=WHEN + timedelta(days=3))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from evidence_kit.core.errors import NetworkError
+from evidence_kit.gather.http_answer import cause_in_words
 
 TIMEOUT = 10.0
 """Seconds for all attempts together; resolvers answer within one."""
@@ -30,7 +31,7 @@ def lookup_txt(name: str) -> str | None:
         return None
     except (exception.DNSException, OSError) as error:
         raise NetworkError(
-            f"the key of the mail's signature could not be fetched: {type(error).__name__}",
+            f"the key of the mail's signature could not be fetched: {cause_in_words(error)}",
             hint="the mail can be imported without: the signature then stays unchecked",
         ) from error
     texts = [b"".join(record.strings) for record in answer]

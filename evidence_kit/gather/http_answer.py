@@ -84,7 +84,7 @@ def _reset(headers: Mapping[str, str]) -> str:
 def failure_of(exchange: Exchange, error: Exception) -> Failure:
     """Name what went wrong; the reason never holds a header that we sent."""
     host = host_of(exchange.url)
-    reason = _innermost(error)
+    reason = cause_in_words(error)
     if isinstance(error, requests.exceptions.SSLError):
         name, words, again = "tls-failed", f"the TLS connection to {host} is not trusted", False
         hint = "behind an inspecting proxy, name your organisation's CA in REQUESTS_CA_BUNDLE"
@@ -102,7 +102,7 @@ def failure_of(exchange: Exchange, error: Exception) -> Failure:
     return Failure(noted, NetworkError(f"{words}: {reason}", hint=hint), again)
 
 
-def _innermost(error: BaseException) -> str:
+def cause_in_words(error: BaseException) -> str:
     """The first cause in a few words, without addresses of Python objects."""
     seen: BaseException = error
     for _ in range(10):

@@ -25,6 +25,7 @@ from evidence_kit.core.errors import InputError, TimestampError
 from evidence_kit.core.events import EventLog, Silent
 from evidence_kit.core.findings import Status
 from evidence_kit.core.limits import MAX_TOKEN
+from evidence_kit.gather.http_answer import cause_in_words
 from evidence_kit.gather.http_exchange import ca_bundle
 from evidence_kit.gather.proxy import proxies_from
 from evidence_kit.gather.tsa_list import Tsa, find_tsa
@@ -247,7 +248,7 @@ def _post(url: str, body: bytes, headers: Mapping[str, str]) -> bytes:
         raise _too_late(url) from error
     except (requests.RequestException, InputError, OSError) as error:
         raise TimestampError(
-            f"{host} could not be reached: {type(error).__name__}",
+            f"{host} could not be reached: {cause_in_words(error)}",
             hint="check the address and the network, or name another authority",
         ) from error
 

@@ -34,7 +34,7 @@ from evidence_kit.core.write_once import private_folder, write_bytes_once, write
 from evidence_kit.jobs.workfolder import MADE, WorkFolder
 from evidence_kit.seal.bagit import BagInfo, tag_files
 from evidence_kit.seal.bundle_readme import ReadmeParams, bundle_readme
-from evidence_kit.seal.cades import attach_revocation_lists, attach_timestamp, sign, signature_value
+from evidence_kit.seal.cades import attach_revocation, attach_timestamp, sign, signature_value
 from evidence_kit.seal.container_write import Member, write_container
 from evidence_kit.seal.manifest import write_manifest
 from evidence_kit.seal.signer import Signer
@@ -76,14 +76,15 @@ class Sealing:
 
 @dataclass(frozen=True)
 class Revocation:
-    """DER of the authorities' revocation lists, and every contact made for them."""
+    """DER of the authorities' revocation lists and OCSP answers, and every contact for them."""
 
     lists: tuple[bytes, ...] = ()
     contacts: tuple[Contact, ...] = ()
+    responses: tuple[bytes, ...] = ()
 
 
 Revoker = Callable[[Signer], Revocation]
-"""Asks for the revocation lists of a signer's chain; never raises for one that cannot be had."""
+"""Asks what a signer's authorities say of revocation; never raises for what cannot be had."""
 
 Stamper = Callable[[bytes], Stamp]
 """Asks for a stamp over a SHA-256 digest; never raises for an authority that fails."""
@@ -158,7 +159,7 @@ def seal_folder(
         clock: read once, for the signing time.
         stamper: asks for the signature's time stamp; None when the user wants none.
         second: asks another authority for a stamp over the whole sealed file.
-        revoker: asks for the revocation lists that the signature then carries.
+        revoker: asks for the revocation lists and answers that the signature then carries.
         progress: told the steps.
 
     Raises:
@@ -196,7 +197,7 @@ def seal_folder(
             signature = attach_timestamp(signature, stamp.token)
     if revoker is not None:
         revocation = revoker(seal.signer)
-        signature = attach_revocation_lists(signature, revocation.lists)
+        signature = attach_revocation(signature, revocation.lists, revocation.responses)
         stamp = replace(stamp, contacts=(*stamp.contacts, *revocation.contacts))
     sources.update({MANIFEST: manifest, SIGNATURE: signature})
     digests.update({MANIFEST: digest_bytes(manifest), SIGNATURE: digest_bytes(signature)})

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from evidence_kit.core.clock import Clock, iso
 from evidence_kit.core.receipt import Contact
-from evidence_kit.gather.revocation import fetch_revocation_lists
+from evidence_kit.gather.revocation import fetch_revocation
 from evidence_kit.gather.tsa_client import TsaClient
 from evidence_kit.gather.tsa_list import known_tsas
 from evidence_kit.jobs.bundle import Revocation, Revoker, Stamp, Stamper
@@ -50,8 +50,8 @@ def revoker(clock: Clock) -> Revoker:
 
     def ask(signer: Signer) -> Revocation:
         chain = (signer.certificate, *signer.chain)
-        found = fetch_revocation_lists(chain, clock=clock)
+        found = fetch_revocation(chain, clock=clock)
         contacts = (Contact(item.time, item.url, item.result) for item in found.asked)
-        return Revocation(found.lists, tuple(contacts))
+        return Revocation(found.lists, tuple(contacts), found.responses)
 
     return ask

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from cryptography import x509 as pyca
 
 from evidence_kit.core.limits import MAX_SIGNATURE
-from evidence_kit.seal import x509
+from evidence_kit.seal import ocsp, x509
 from evidence_kit.seal.trusted_list import TrustedList
 from evidence_kit.seal.x509 import Certificate
 
@@ -171,29 +171,68 @@ def made_by(crl: RevocationList, issuer: Certificate) -> bool:
         return False
 
 
+@dataclass(frozen=True)
+class RevocationData:
+    """What authorities say of certificates: their lists, and their answers to a question (OCSP)."""
+
+    lists: tuple[RevocationList, ...] = ()
+    responses: tuple[ocsp.Response, ...] = ()
+
+
+def _answers(
+    one: Certificate, chain: Sequence[Certificate], data: RevocationData
+) -> Iterator[ocsp.Answer]:
+    """What the issuers of ``one`` in ``chain`` answered about it."""
+    for parent in chain:
+        if not data.responses or not x509.issued_by(one, parent):
+            continue
+        for response in data.responses:
+            answer = ocsp.answer_about(response, one, parent)
+            if answer is not None and ocsp.answers_for(response, parent):
+                yield answer
+
+
+def says_nothing(response: ocsp.Response, chain: Sequence[Certificate]) -> bool:
+    """Whether an answer serves no purpose: of nobody in ``chain``, by nobody entitled, unknown."""
+    alone = RevocationData(responses=(response,))
+    return not any(
+        answer.standing is not ocsp.Standing.UNKNOWN
+        for one in chain
+        for answer in _answers(one, chain, alone)
+    )
+
+
 def revoked_by(
-    chain: Sequence[Certificate], lists: Sequence[RevocationList]
+    chain: Sequence[Certificate], data: RevocationData
 ) -> tuple[Certificate, datetime] | None:
-    """The first certificate of ``chain`` that one of its issuer's lists names, and since when."""
+    """The first certificate of ``chain`` that its issuer says is revoked, and since when.
+
+    Where lists and answers give several times, the earliest counts.
+    """
     for one in chain:
-        for crl in lists:
+        moments = [
+            answer.revoked for answer in _answers(one, chain, data) if answer.revoked is not None
+        ]
+        for crl in data.lists:
             if not any(x509.issued_by(one, parent) and made_by(crl, parent) for parent in chain):
                 continue
             entry = crl.parsed.get_revoked_certificate_by_serial_number(one.serial)
             if entry is not None:
-                return one, entry.revocation_date_utc
+                moments.append(entry.revocation_date_utc)
+        if moments:
+            return one, min(moments)
     return None
 
 
-def covered_since(chain: Sequence[Certificate], lists: Sequence[RevocationList]) -> datetime | None:
-    """The moment for which lists say of every certificate of ``chain`` that it stands.
+def covered_since(chain: Sequence[Certificate], data: RevocationData) -> datetime | None:
+    """The moment for which lists and answers say of every certificate of ``chain`` that it stands.
 
     A list with a critical extension may be partial (delta, one distribution point only) and says
     nothing about what it does not name (RFC 5280 section 5.2).
 
     Returns:
-        The oldest issue of the lists that are needed; None where one is missing, or where the
-        chain is a self-signed certificate alone, which no list can speak of.
+        The oldest issue of what is needed; None where something is missing, or where the chain is
+        a self-signed certificate alone, which nobody else can speak of.
     """
     moments = []
     for one in chain:
@@ -202,9 +241,14 @@ def covered_since(chain: Sequence[Certificate], lists: Sequence[RevocationList])
             continue
         issued = [
             crl.parsed.last_update_utc
-            for crl in lists
+            for crl in data.lists
             if any(made_by(crl, parent) for parent in issuers)
             and not any(extension.critical for extension in crl.parsed.extensions)
+        ]
+        issued += [
+            answer.issued
+            for answer in _answers(one, chain, data)
+            if answer.standing is ocsp.Standing.GOOD
         ]
         if not issued:
             return None

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SIGNED_ATTRIBUTES",
     "SignatureReport",
-    "attach_revocation_lists",
+    "attach_revocation",
     "attach_timestamp",
     "check_signature",
     "sign",
@@ -154,16 +154,19 @@ def attach_timestamp(p7s: bytes, token: bytes) -> bytes:
     return cms.rebuild(p7s, unsigned=[attribute])
 
 
-def attach_revocation_lists(p7s: bytes, lists: Sequence[bytes]) -> bytes:
-    """The signature with its authorities' revocation lists: with a stamp, level B-LT (clause 6.3).
+def attach_revocation(p7s: bytes, lists: Sequence[bytes], responses: Sequence[bytes] = ()) -> bytes:
+    """The signature with what its authorities say of revocation: with a stamp, level B-LT.
 
-    Each list is signed by its issuer, so the signer's signature need not cover it.
+    Clause 6.3. Each list and each answer is signed by its issuer, so the signer's signature need
+    not cover it.
 
     Args:
         p7s: a signature.
-        lists: DER of each, none twice.
+        lists: DER of each revocation list, none twice.
+        responses: DER of each OCSP answer, none twice.
 
     Raises:
         ValueError: malformed.
     """
-    return cms.rebuild(p7s, crls=lists) if lists else p7s
+    entries = [*lists, *map(cms.ocsp_entry, responses)]
+    return cms.rebuild(p7s, crls=entries) if entries else p7s

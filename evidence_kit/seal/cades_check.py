@@ -15,8 +15,8 @@ from evidence_kit.core.clock import iso
 from evidence_kit.core.findings import Finding
 from evidence_kit.core.limits import MAX_SIGNATURE
 from evidence_kit.seal import anchors as trust
-from evidence_kit.seal import cms, cms_checks, der, x509
-from evidence_kit.seal.anchors import RevocationList, TrustAnchors
+from evidence_kit.seal import cms, cms_checks, der, ocsp, x509
+from evidence_kit.seal.anchors import RevocationData, TrustAnchors
 from evidence_kit.seal.timestamp import TokenReport, check_token
 
 SIGNED_ATTRIBUTES = frozenset(
@@ -86,7 +86,7 @@ class _Parts:
     data: cms.SignedData
     leaf: x509.Certificate
     coverage: x509.Coverage
-    lists: tuple[RevocationList, ...]
+    revocation: RevocationData
     digest: bytes
     signing_time: datetime
 
@@ -165,7 +165,10 @@ def _take_apart(p7s: bytes) -> _Parts:
         data=data,
         leaf=leaf,
         coverage=x509.cover(leaf, others),
-        lists=tuple(trust.load_revocation_list(encoded) for encoded in data.crls),
+        revocation=RevocationData(
+            tuple(trust.load_revocation_list(encoded) for encoded in data.crls),
+            tuple(ocsp.load_response(encoded) for encoded in data.ocsp),
+        ),
         digest=cms_checks.message_digest(data),
         signing_time=_signing_time(data),
     )
@@ -201,9 +204,12 @@ def _integrity(parts: _Parts, content: bytes) -> Iterator[Finding]:
         yield Finding("signature.malformed", "", {"reason": "the second form of an ECDSA value"})
     for loose in (*parts.coverage.unused, *parts.coverage.loose):
         yield Finding("signature.unused-material", x509.display_name(loose))
-    for crl in parts.lists:
+    for crl in parts.revocation.lists:
         if not any(trust.made_by(crl, issuer) for issuer in parts.coverage.used):
             yield Finding("signature.unused-material", "CRL")
+    for response in parts.revocation.responses:
+        if trust.says_nothing(response, parts.coverage.used):
+            yield Finding("signature.unused-material", "OCSP")
 
 
 def _is_low(data: cms.SignedData, leaf: x509.Certificate) -> bool:
@@ -261,13 +267,13 @@ def _signer(
         if now > leaf.not_after:
             yield Finding("signer.expired-since", "", params)
     chain = parts.coverage.used
-    revoked = trust.revoked_by(chain, parts.lists)
+    revoked = trust.revoked_by(chain, parts.revocation)
     if revoked is not None:
         since = {**params, "since": iso(revoked[1])}
         before = stamped is None or revoked[1] <= stamped
         yield Finding("signer.revoked" if before else "signer.revoked-since", "", since)
     else:
-        covered = trust.covered_since(chain, parts.lists)
+        covered = trust.covered_since(chain, parts.revocation)
         if covered is not None:
             yield Finding("signer.not-revoked", "", {**params, "as_of": iso(covered)})
     yield _trust(leaf, chain[1:], anchors, moment, params)

@@ -6,7 +6,7 @@ refused. What the signature does not cover is returned so that the caller can ho
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from evidence_kit.seal import der, x509
@@ -22,6 +22,9 @@ SIGNING_TIME = "1.2.840.113549.1.9.5"
 SIGNING_CERTIFICATE = "1.2.840.113549.1.9.16.2.12"
 SIGNING_CERTIFICATE_V2 = "1.2.840.113549.1.9.16.2.47"
 ALGORITHM_PROTECTION = "1.2.840.113549.1.9.52"
+OCSP_RESPONSE = "1.3.6.1.5.5.7.16.2"
+"""RFC 5940: an OCSP answer among the revocation data."""
+
 TIMESTAMP_TOKEN = "1.2.840.113549.1.9.16.2.14"  # noqa: S105  (an object identifier)
 
 HOSTILE = (
@@ -65,6 +68,7 @@ _WEAK_SIGNATURES = {
 }
 _SIGNED_ATTRIBUTES, _UNSIGNED_ATTRIBUTES = 0xA0, 0xA1
 _CERTIFICATES, _CRLS, _EXPLICIT, _KEY_IDENTIFIER = 0xA0, 0xA1, 0xA0, 0x80
+_OTHER = 0xA1
 
 
 class StructureError(ValueError):
@@ -91,7 +95,8 @@ class SignedData:
         content_type: what was signed, dotted.
         content: the content when it is inside, None when detached.
         certificates: DER of each.
-        crls: DER of each.
+        crls: DER of each revocation list.
+        ocsp: DER of each OCSP answer.
         issuer: the signer's issuer as encoded, or empty when a key identifier names the signer.
         serial: the certificate's number.
         key_identifier: the other way to name the signer, or empty.
@@ -107,6 +112,7 @@ class SignedData:
     content: bytes | None
     certificates: tuple[bytes, ...]
     crls: tuple[bytes, ...]
+    ocsp: tuple[bytes, ...]
     issuer: bytes
     serial: int
     key_identifier: bytes
@@ -140,20 +146,41 @@ def read(data: bytes, *, max_bytes: int) -> SignedData:
     signers = expect(take(body), der.SET, 1)
     if body:
         raise StructureError("something after the signer")
-    if version != (1 if content_type == DATA else 3):
+    if version != _version(content_type, [node.raw for node in crls]):
         raise StructureError("a version that does not fit the content")
     if len(certificates) > MAX_CERTIFICATES:
         raise StructureError(f"more than {MAX_CERTIFICATES} certificates")
-    if any(node.tag != der.SEQUENCE for node in (*certificates, *crls)):
-        raise StructureError("a certificate or revocation list of another kind")
+    lists = tuple(node.raw for node in crls if node.tag == der.SEQUENCE)
+    others = [node for node in crls if node.tag != der.SEQUENCE]
+    if any(node.tag != der.SEQUENCE for node in certificates):
+        raise StructureError("a certificate of another kind")
     return _signer(
         signers[0],
         digests,
         content_type,
         content,
         tuple(node.raw for node in certificates),
-        tuple(node.raw for node in crls),
+        (lists, tuple(_ocsp(node) for node in others)),
     )
+
+
+def _version(content_type: str, revocation: Sequence[bytes]) -> int:
+    """RFC 5652 section 5.1: other revocation data than lists make it 5."""
+    if any(one[0] == _OTHER for one in revocation):
+        return 5
+    return 1 if content_type == DATA else 3
+
+
+def _ocsp(node: Node) -> bytes:
+    kind, value = expect(node, _OTHER, 2)
+    if dotted(kind) != OCSP_RESPONSE or value.tag != der.SEQUENCE:
+        raise StructureError("revocation data of another kind")
+    return value.raw
+
+
+def ocsp_entry(response: bytes) -> bytes:
+    """An OCSP answer as it stands among the revocation data (RFC 5940 section 2.1)."""
+    return der.encode(_OTHER, der.encode_oid(OCSP_RESPONSE) + response)
 
 
 def expect(node: Node, tag: int, count: int | None = None) -> tuple[Node, ...]:
@@ -244,7 +271,7 @@ def _signer(
     content_type: str,
     content: bytes | None,
     certificates: tuple[bytes, ...],
-    crls: tuple[bytes, ...],
+    revocation: tuple[tuple[bytes, ...], tuple[bytes, ...]],
 ) -> SignedData:
     body = list(expect(node, der.SEQUENCE))
     version = der.integer(take(body))
@@ -268,7 +295,8 @@ def _signer(
         content_type=content_type,
         content=content,
         certificates=certificates,
-        crls=crls,
+        crls=revocation[0],
+        ocsp=revocation[1],
         issuer=issuer,
         serial=serial,
         key_identifier=key_identifier,
@@ -322,6 +350,26 @@ def _algorithms(digest: Algorithm, signature: Algorithm) -> tuple[str, bool]:
     return name, ecdsa
 
 
+def signature_kind(node: Node) -> tuple[str, bool]:
+    """The digest's name and whether it is ECDSA, of an algorithm that names both, in its one form.
+
+    RSA has a NULL beside it and ECDSA nothing (RFC 4055 section 5, RFC 5758 section 3.2).
+
+    Raises:
+        WeakError: MD5 or SHA-1.
+        StructureError: another one that is not known.
+    """
+    found = algorithm(node)
+    if found.oid in _WEAK_SIGNATURES:
+        raise WeakError(_WEAK_SIGNATURES[found.oid])
+    if found.oid not in _SIGNATURES:
+        raise StructureError("a signature algorithm that is not known")
+    ecdsa, digest = _SIGNATURES[found.oid]
+    if found.parameters != (None if ecdsa else _NULL):
+        raise StructureError("a signature algorithm of another form")
+    return digest, ecdsa
+
+
 def rebuild(
     data: bytes,
     *,
@@ -335,14 +383,14 @@ def rebuild(
         data: a ContentInfo in DER but for the order of its sets.
         certificates: the certificates to hold instead; None keeps them.
         unsigned: whole unsigned attributes to hold instead; None keeps them.
-        crls: the revocation lists to hold instead; None keeps them.
+        crls: revocation lists and :func:`ocsp_entry` to hold instead; None keeps them.
 
     Raises:
         DerError, StructureError: not such a message.
     """
     info = expect(der.parse(data), der.SEQUENCE, 2)
     body = list(expect(expect(info[1], _EXPLICIT, 1)[0], der.SEQUENCE))
-    head = b"".join(take(body).raw for _ in range(3))
+    _, digests, inner = (take(body) for _ in range(3))
     parts = {node.tag: [child.raw for child in node.children] for node in body[:-1]}
     signer = expect(take(body[-1:]), der.SET, 1)[0]
     fields = list(expect(signer, der.SEQUENCE))
@@ -361,8 +409,11 @@ def rebuild(
     signer_info = der.encode(der.SEQUENCE, b"".join(node.raw for node in kept) + tail)
     held = parts.get(_CERTIFICATES, []) if certificates is None else list(certificates)
     lists = parts.get(_CRLS, []) if crls is None else list(crls)
+    version = _version(dotted(expect(inner, der.SEQUENCE)[0]), lists)
     content = (
-        head
+        der.encode_integer(version)
+        + digests.raw
+        + inner.raw
         + (der.encode_set(_CERTIFICATES, held) if held else b"")
         + (der.encode_set(_CRLS, lists) if lists else b"")
         + der.encode_set(der.SET, [signer_info])

@@ -331,7 +331,7 @@ def check_token(
     except cms.HOSTILE as error:
         return _verdict("timestamp.malformed", str(error))
     bad = list(_integrity(data, info, leaf, stated, (expected, imprint)))
-    if data.unsigned or data.crls or coverage.unused or coverage.loose:
+    if data.unsigned or data.crls or data.ocsp or coverage.unused or coverage.loose:
         bad.append(("timestamp.unused-material", "parts that no signature or digest holds"))
     if bad:
         findings = tuple(Finding(code, "", {"reason": reason}) for code, reason in bad)

@@ -15,7 +15,7 @@ from evidence_kit.core.errors import InputError, TimestampError
 from evidence_kit.core.receipt import read_receipt
 from evidence_kit.core.terminal_text import harmless, harmless_json
 from evidence_kit.jobs.verify_stamps import read_renewal_list
-from evidence_kit.seal import der, x509
+from evidence_kit.seal import der, ocsp, x509
 from evidence_kit.seal.anchors import TrustAnchors, load_revocation_list
 from evidence_kit.seal.atproto_car import read_car
 from evidence_kit.seal.atproto_cbor import ProofError, decode, encode
@@ -30,10 +30,12 @@ from evidence_kit.seal.pkcs11_uri import Pkcs11UriError, parse_pkcs11_uri
 from evidence_kit.seal.timestamp import check_token, normalise_token, parse_response
 from evidence_kit.seal.trusted_list_read import TrustedListError, read_trusted_list
 from evidence_kit.seal.wacz_read import check_wacz, check_warc
+from tests.ocsp_tools import ca
 from tests.trusted_lists import operator
 
 NOW = datetime(2026, 11, 23, 11, tzinfo=UTC)
 OPERATOR = operator()
+AUTHORITY = x509.load(ca().certificate)
 DID = "did:plc:abcdefghijklmnopqrstuvwx"
 
 MAX_UNPACKED = 1 << 20
@@ -66,6 +68,13 @@ def certificate(data: bytes) -> None:
 def revocation_list(data: bytes) -> None:
     with contextlib.suppress(x509.CertificateError):
         load_revocation_list(data)
+
+
+def ocsp_answer(data: bytes) -> None:
+    with contextlib.suppress(x509.CertificateError):
+        response = ocsp.load_response(data)
+        if ocsp.answers_for(response, AUTHORITY):
+            ocsp.answer_about(response, AUTHORITY, AUTHORITY)
 
 
 def signature(data: bytes) -> None:
@@ -166,6 +175,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         ber,
         certificate,
         revocation_list,
+        ocsp_answer,
         signature,
         token,
         response,
