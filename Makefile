@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 RUN_LOCK := requirements.lock
 DEV_LOCK := requirements-dev.lock
 
-.PHONY: help demo example test check lint format lock bench fuzz clean
+.PHONY: help demo example test check lint format lock bench fuzz takeouts clean
 
 help:
 	@echo "make demo     install into $(VENV), find or install a browser, show everything once"
@@ -16,6 +16,7 @@ help:
 	@echo "make check    the quick part (under two minutes)"
 	@echo "make bench    measure; docs/performance.md explains the figures"
 	@echo "make fuzz     coverage-guided fuzzing of every parser, SECONDS=30 each"
+	@echo "make takeouts take each check out of a copy, demand that its tests turn red"
 	@echo "make format   rewrite the code in the project's form"
 	@echo "make lock     renew the locked versions"
 	@echo "make clean    remove what these commands made"
@@ -58,6 +59,9 @@ fuzz: $(VENV)/.dev
 	.cache/atheris/bin/python -m pip install --quiet "atheris>=3,<4"
 	PYTHONPATH="$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
 		.cache/atheris/bin/python -m tests.fuzz.run $(SECONDS)
+
+takeouts: $(VENV)/.dev
+	$(BIN)/python -m tests.takeouts
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || { echo "hint: on Debian: apt-get install python3-venv" >&2; exit 1; }

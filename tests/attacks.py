@@ -32,6 +32,7 @@ from tests.bundles import (
     authority,
     example,
     make_signer,
+    post,
     rebagged,
     relisted,
     signer,
@@ -39,7 +40,7 @@ from tests.bundles import (
 )
 from tests.test_wacz_read import ANSWER, keep, package, record, sha, warc
 from tests.test_wacz_read import files as wacz_files
-from tests.vectors import Vector, of_bytes, of_case, of_forgery
+from tests.vector_tools import Vector, of_bytes, of_case, of_forgery
 
 WARC = "data/api/exchanges.warc"
 SHOT = "data/web/screenshot.png"
@@ -221,6 +222,15 @@ def _json(data: bytes) -> Vector:
     return of_case(lambda case: case.files.__setitem__("data/post.json", data))
 
 
+def _value(data: bytes) -> Vector:
+    """A post of the right form but for this value."""
+    mark = "here the value belongs"
+    document = post()
+    source = {"file": "data/api/0001-status.json", "pointer": "/poll"}
+    document["posts"][0]["poll"] = {"value": mark, "source": source, "precision": ""}
+    return _json(dumps(document).replace(f'"{mark}"'.encode(), data))
+
+
 def _xml(data: bytes) -> Vector:
     return of_forgery(lambda files: files.__setitem__(MANIFEST, data))
 
@@ -233,8 +243,7 @@ _INCLUDE = (
 )
 _ONLY = TrustAnchors(signers=(signer().certificate,))
 
-ATTACKS: dict[str, tuple[Vector, str]] = {
-    # Content
+ON_CONTENT: dict[str, tuple[Vector, str]] = {
     "WARC record changed, its digests recomputed": (
         of_forgery(lambda files: files.__setitem__(WARC, honest_digests())),
         "file.changed",
@@ -266,7 +275,9 @@ ATTACKS: dict[str, tuple[Vector, str]] = {
     "signature stripped": (of_forgery(lambda files: files.pop(SIGNATURE)), "signature.missing"),
     "signature of another bundle": (of_forgery(_other_signature), "signature.wrong-digest"),
     "signature and list of another bundle": (of_forgery(_signature_and_list), "file.changed"),
-    # Signature and time
+}
+
+ON_SIGNATURE: dict[str, tuple[Vector, str]] = {
     "signed again by another key with the same name": (of_case(_resign), "signer.unknown"),
     "signer and authority of the forger's own": (of_case(_own_world), "timestamp.untrusted"),
     "stamp of an authority that is not trusted": (
@@ -284,6 +295,18 @@ ATTACKS: dict[str, tuple[Vector, str]] = {
         "signature.malformed",
     ),
     "300 certificates": (_many_certificates(300), "signature.malformed"),
+}
+
+ON_PARSERS: dict[str, tuple[Vector, str]] = {
+    "JSON with a key twice": (_json(b'{"posts": [],' + dumps(post())[1:]), "post.malformed"),
+    "JSON 10,000 deep": (_value(b"[" * 10_000 + b"]" * 10_000), "post.malformed"),
+    "JSON number of 100,000 digits": (_value(b"1" * 100_000), "post.malformed"),
+    "JSON number beyond all numbers": (_value(b"1e999"), "post.malformed"),
+    "JSON with a lone surrogate": (_value(b'"\\ud800"'), "post.malformed"),
+    "JSON with NaN": (_value(b"NaN"), "post.malformed"),
+    "JSON in UTF-16": (_json(dumps(post()).decode().encode("utf-16")), "post.malformed"),
+    "XML with entities and a DTD": (_xml(_DOCTYPE), "manifest.malformed"),
+    "XML with XInclude": (_xml(_INCLUDE), "manifest.malformed"),
     "DER nested 5,000 deep": (of_case(lambda case: _edit(case, _deep_der)), "signature.malformed"),
     "DER length of 16 EiB": (
         of_case(lambda case: _edit(case, _endless_length)),
@@ -293,17 +316,10 @@ ATTACKS: dict[str, tuple[Vector, str]] = {
         of_case(lambda case: _edit(case, _indefinite)),
         "signature.malformed",
     ),
-    # Parsers
-    "JSON with a key twice": (_json(b'{"schema": 1, "schema": 2}'), "post.malformed"),
-    "JSON 10,000 deep": (_json(b"[" * 10_000 + b"]" * 10_000), "post.malformed"),
-    "JSON number of 100,000 digits": (_json(b"1" * 100_000), "post.malformed"),
-    "JSON with a lone surrogate": (_json(b'{"a": "\\ud800"}'), "post.malformed"),
-    "JSON with NaN": (_json(b'{"a": NaN}'), "post.malformed"),
-    "JSON in UTF-16": (_json('{"a": 1}'.encode("utf-16")), "post.malformed"),
-    "XML with entities and a DTD": (_xml(_DOCTYPE), "manifest.malformed"),
-    "XML with XInclude": (_xml(_INCLUDE), "manifest.malformed"),
     "gzip bomb in the WARC": (of_case(_gzip_bomb), "warc.ok"),
 }
+
+ATTACKS = {**ON_CONTENT, **ON_SIGNATURE, **ON_PARSERS}
 """Name → what makes the verdict, and the finding that must be in it."""
 
 NO_FAULT = {"gzip bomb in the WARC"}

@@ -144,7 +144,7 @@ def vector(
     change: Callable[[Path], object], *, events: int = 3, anchors: TrustAnchors | None = None
 ) -> Callable[[Path], Verdict]:
     """The verdict on a bundle whose chain was changed."""
-    from tests.vectors import judged
+    from tests.vector_tools import judged
 
     def made(folder: Path) -> Verdict:
         bundle = chain_of(folder, events=events)

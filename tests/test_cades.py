@@ -218,8 +218,14 @@ def _other_signature_protection(attributes: dict[str, list[bytes]]) -> None:
 
 def _another_certificate(attributes: dict[str, list[bytes]]) -> None:
     (old,) = attributes[cms.SIGNING_CERTIFICATE_V2]
-    mine = hashlib.sha256(pki.self_signed().certificate).digest()
-    attributes[cms.SIGNING_CERTIFICATE_V2] = [old[: -len(mine)] + bytes(len(mine))]
+    digest = der.parse(old).children[0].children[0].children[0].content
+    attributes[cms.SIGNING_CERTIFICATE_V2] = [old.replace(digest, bytes(len(digest)))]
+
+
+def _another_number(attributes: dict[str, list[bytes]]) -> None:
+    """The right digest, and beside it the number of another certificate."""
+    (old,) = attributes[cms.SIGNING_CERTIFICATE_V2]
+    attributes[cms.SIGNING_CERTIFICATE_V2] = [old[:-1] + bytes((old[-1] ^ 1,))]
 
 
 DISHONEST: dict[str, Callable[[dict[str, list[bytes]]], None]] = {
@@ -240,6 +246,8 @@ DISHONEST: dict[str, Callable[[dict[str, list[bytes]]], None]] = {
     "digest protection": _other_protection,
     "signature protection": _other_signature_protection,
     "another certificate": _another_certificate,
+    "another number": _another_number,
+    "no certificate": lambda found: found.pop(cms.SIGNING_CERTIFICATE_V2).clear(),
 }
 
 

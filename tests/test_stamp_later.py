@@ -15,12 +15,14 @@ from evidence_kit.core.events import Silent
 from evidence_kit.core.findings import Section, Status
 from evidence_kit.core.layout import custody_folder
 from evidence_kit.core.receipt import Contact, load_receipt
-from evidence_kit.demo.tsa import Authority, DemoTsa, answer
+from evidence_kit.demo.tsa import Authority, DemoTsa, answer, make_authority
 from evidence_kit.jobs.bundle import Stamp, Stamper
 from evidence_kit.jobs.stamp_later import renew_bundle, stamp_bundle
 from evidence_kit.jobs.verify import verify
+from evidence_kit.seal.anchors import TrustAnchors
 from evidence_kit.seal.timestamp import make_request, parse_response
-from tests.bundles import WHEN, authority, example, trusted
+from evidence_kit.seal.x509 import load
+from tests.bundles import WHEN, authority, example, response, root_of, signer, trusted
 from tests.vectors import trusting_both, younger
 
 LATER = WHEN + timedelta(days=30)
@@ -66,6 +68,23 @@ def test_a_missing_stamp_is_added_and_the_bundle_passes(tmp_path: Path) -> None:
     done.path.unlink()
     without = verify(path, anchors=trusted(), now=LATER, receipt=load_receipt(done.receipt_path))
     assert "custody.behind-receipt" in {finding.code for finding in without.findings}
+
+
+@pytest.mark.parametrize(("stamped", "code"), [(-1, "signer.valid"), (1, "signer.expired")])
+def test_the_certificate_is_judged_when_the_later_stamp_was_made(
+    tmp_path: Path, stamped: int, code: str
+) -> None:
+    """A stamp over the file proves that its signature was there, before or after the expiry."""
+    path = unstamped(tmp_path)
+    end = load(signer().certificate).not_after
+    tsa = make_authority(end - timedelta(days=100))
+    custody_folder(path).mkdir()
+    answered = response(path.read_bytes(), when=end + timedelta(days=stamped), tsa=tsa)
+    (custody_folder(path) / "0001-sealed.tsr").write_bytes(answered)
+    anchors = TrustAnchors(trusted().signers, (root_of(tsa),))
+    verdict = verify(path, anchors=anchors, now=end + timedelta(days=30))
+    assert code in {finding.code for finding in verdict.findings}
+    assert (verdict.status is Status.PASSED) is (stamped < 0)
 
 
 def test_ten_years_on_a_row_of_renewals_holds_and_a_broken_row_says_so(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from evidence_kit.jobs.show import show
 from tests.atproto_bundle import FILES, MEDIA, PROOF, add_proof
 from tests.atproto_repo import SIGNING, Key, account
 from tests.bundles import NOW, Case, example, trusted
-from tests.vectors import judged
+from tests.vector_tools import judged
 
 LOG = account()
 

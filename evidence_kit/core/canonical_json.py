@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any
 
@@ -54,7 +55,7 @@ def loads(data: bytes, *, max_bytes: int = MAX_JSON_BYTES) -> Any:
 
     Refused are: more than ``max_bytes`` bytes, nesting deeper than ``MAX_JSON_DEPTH``, more than
     ``MAX_JSON_VALUES`` strings, arrays and objects, duplicate keys, NaN and infinity, numbers of
-    absurd length, lone surrogates, a byte order mark.
+    absurd length or beyond what a double holds, lone surrogates, a byte order mark.
 
     Raises:
         JsonError: refused, with the reason.
@@ -64,7 +65,10 @@ def loads(data: bytes, *, max_bytes: int = MAX_JSON_BYTES) -> Any:
     _check_shape(data)
     try:
         value = json.loads(
-            data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant
+            data.decode("utf-8"),
+            object_pairs_hook=_unique,
+            parse_constant=_no_constant,
+            parse_float=_finite,
         )
     except JsonError:
         raise
@@ -122,6 +126,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise JsonError(f"key {key[:40]!r} twice")
         result[key] = value
     return result
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):  # 1e999 is JSON, but there is no such number and no way to write it
+        raise JsonError(f"the number {text[:40]} is too large")
+    return value
 
 
 def _no_constant(name: str) -> Any:
