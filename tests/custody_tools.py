@@ -16,6 +16,7 @@ from evidence_kit.seal.anchors import TrustAnchors
 from evidence_kit.seal.custody import EventDetails
 from evidence_kit.seal.signer import KeySigner
 from tests.bundles import NOW, WHEN, authority, example, make_signer, signer, trusted
+from tests.vector_tools import judged
 
 LATER = NOW + timedelta(hours=6)
 """A verifier's clock after all events here."""
@@ -144,8 +145,6 @@ def vector(
     change: Callable[[Path], object], *, events: int = 3, anchors: TrustAnchors | None = None
 ) -> Callable[[Path], Verdict]:
     """The verdict on a bundle whose chain was changed."""
-    from tests.vector_tools import judged
-
     def made(folder: Path) -> Verdict:
         bundle = chain_of(folder, events=events)
         change(bundle)
