@@ -4,7 +4,7 @@ JSON-LD (schema.org) comes first, then microformats and the site's feed; OpenGra
 what these leave open. All are first extracted to files of our own form in ``data/api``, so that
 every field of the post has a place to point at. Nothing is guessed: of several possible posts none
 is chosen, a description that may be shortened is not called the text, a relative time stays as it
-is written.
+is written. The state of an application (Next, Nuxt) is kept beside it, and nothing read out of it.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from evidence_kit.platforms.base import (
     read_field,
 )
 from evidence_kit.platforms.discovery import absolute, read_elsewhere, read_oembed
+from evidence_kit.platforms.embedded_state import MAX_STATES, find_states
 from evidence_kit.platforms.html_metadata import Metadata, read_metadata
 from evidence_kit.platforms.visit import Visit
 
@@ -99,6 +100,7 @@ class GenericAdapter:
         fields: dict[str, Sourced] = {}
         replies: list[Post] = []
         post_found = False
+        gaps += _keep_states(out, page, found)
         if found.blocks:
             file = out.write_document("jsonld", _jsonld_document(page, found))
             gaps += [
@@ -151,6 +153,40 @@ class GenericAdapter:
                 detail = "several posts are described and none of them by the page's address alone"
                 gaps.append(Gap("jsonld.ambiguous", file, detail))
         return nodes[0] if len(nodes) == 1 else None
+
+
+def _keep_states(out: ApiFolder, page: Page, found: Metadata) -> Iterator[Gap]:
+    """Each state as a file of its own, and one that says where they stand."""
+    states = find_states(page.html, found.charset)
+    listed = []
+    for state in states:
+        file = None
+        if not state.error:
+            file = out.write(f"state-{state.name}", state.body, url=page.url)
+        listed.append(
+            {
+                "name": state.name,
+                "form": state.form,
+                "offset": state.offset,
+                "size": len(state.body),
+                "sha256": state.sha256 if file else None,
+                "file": file,
+                "error": state.error or None,
+            }
+        )
+    if not states:
+        return
+    document = {
+        "schema": "evidence-kit/embedded-state/1",
+        "page": {"url": page.url, "sha256": found.sha256, "charset": found.charset},
+        "states": listed,
+    }
+    file = out.write_document("embedded-state", document)
+    for i, state in enumerate(states):
+        if state.error:
+            yield Gap("state.not-kept", f"{file}#/states/{i}", f"{state.name}: {state.error}")
+    if len(states) == MAX_STATES:
+        yield Gap("page.bound", page.url, f"at most {MAX_STATES} embedded states are read")
 
 
 def _nodes(found: Metadata) -> Iterator[_Node]:
