@@ -55,7 +55,7 @@ def test_a_state_is_found_with_its_bytes(page: str, name: str) -> None:
         ("<script>window.__NUXT__=(function(a){return {a}}(1))</script>", "a program makes it"),
         ("<script>window.__INITIAL_STATE__={a:1}</script>", "not plain JSON"),
         ('<script>window.__INITIAL_STATE__={"a":undefined}</script>', "not plain JSON"),
-        ('<script>window.__INITIAL_STATE__={"a":[1}</script>', "not plain JSON"),
+        ('<script>window.__INITIAL_STATE__={"a":[1}</script>', "a program makes it"),
         ('<script>window.__INITIAL_STATE__={"a":1</script>', "a program makes it"),
         (element('{"a":1,"a":2}'), "not plain JSON"),
         (element("[" * 5000 + "]" * 5000), "not plain JSON"),
