@@ -13,6 +13,7 @@ from evidence_kit.gather import chromium, install
 from evidence_kit.gather.chromium import describe, find_browser, real_binary
 from evidence_kit.gather.install import ensure_driver, install_browser
 from evidence_kit.jobs.setup import CheckState, doctor, setup
+from evidence_kit.jobs.workfolder import WorkFolder
 
 
 def program(path: Path, says: str = "Chromium 131.0.6778.85", code: int = 0) -> Path:
@@ -121,9 +122,16 @@ def test_a_download_that_hangs_is_given_up(
 
 def test_doctor_tells_what_is_missing(nothing_here: dict[str, str], tmp_path: Path) -> None:
     environment = {**nothing_here, "HTTPS_PROXY": "http://user:secret@proxy:3128"}
+    stopped, running = "20261123T100000Z-01020304", "20261123T110000Z-01020304"
+    WorkFolder.create(tmp_path / "home", stopped).release()
+    work = WorkFolder.create(tmp_path / "home", running)
     checks = {
         item.name: item for item in doctor(tmp_path / "home", Silent(), environment=environment)
     }
+    work.remove()
+    assert checks["leftovers"].state is CheckState.WARN
+    assert stopped in checks["leftovers"].found
+    assert running not in checks["leftovers"].found
     assert checks["python"].state is CheckState.OK
     assert checks["browser"].state is CheckState.FAIL
     assert checks["browser"].todo
@@ -144,6 +152,7 @@ def test_doctor_tries_the_browser(tmp_path: Path) -> None:
     assert checks["recorder"].state is CheckState.OK
     assert checks["fonts"].state is CheckState.OK
     assert checks["identity"].found == "default"
+    assert checks["leftovers"].state is CheckState.OK
     assert checks["home"].state is CheckState.WARN
 
 

@@ -239,6 +239,7 @@ def test_recover_and_discard_on_the_command_line(place: Place, tmp_path: Path) -
     left = stopped_when(place, tmp_path / "out", "state/page.json")
     listed = evidence_kit("recover", home=place.home)
     assert f"{left}  can be recovered" in listed.stdout
+    assert "unmasked" in listed.stdout
     ended = evidence_kit("recover", left, "--passphrase-fd", "0", "--json", home=place.home)
     assert ended.returncode == 3, ended.stderr
     assert json.loads(ended.stdout)["state"] == "partial"

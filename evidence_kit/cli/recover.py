@@ -88,4 +88,5 @@ def _list(folder: Path, *, as_json: bool) -> int:
         for item in found:
             say(f"{item.id}  {_STATES[item.state]}  {harmless(item.url)}")
         say("evidence-kit recover ID seals what had come in; evidence-kit discard ID removes it")
+        say("until then passwords and cookies of these captures lie unmasked in your own folder")
     return int(ExitCode.OK)

@@ -119,6 +119,7 @@ def doctor(
         _openssl,
         lambda: _home(home),
         lambda: _identity(home),
+        lambda: _leftovers(home),
         lambda: _proxy(environment),
         lambda: _reach(reach, environment),
         lambda: _clock(clock),
@@ -240,6 +241,22 @@ def _identity(home: Path) -> Iterator[Check]:
             "none yet",
             "make one: evidence-kit identity create --name NAME --organisation ORGANISATION",
         )
+
+
+def _leftovers(home: Path) -> Iterator[Check]:
+    """Captures that were stopped before their seal; those that still run are none."""
+    from evidence_kit.jobs.recover import list_unfinished  # loads everything that seals
+
+    left = [item.id for item in list_unfinished(home) if item.state != "running"]
+    if not left:
+        yield Check("leftovers", CheckState.OK, "no capture was stopped before its seal")
+        return
+    yield Check(
+        "leftovers",
+        CheckState.WARN,
+        f"stopped before the seal, with passwords and cookies unmasked: {', '.join(left)}",
+        "seal it: evidence-kit recover ID; or remove it: evidence-kit discard ID",
+    )
 
 
 def _proxy(environment: Mapping[str, str]) -> Iterator[Check]:
