@@ -1,35 +1,40 @@
 """Is the post there, or a wall, a block, an error, a "not available", another or an empty page?
 
 A pure judgement over facts. It is careful in both directions: an HTTP error is never a complete
-capture, and a post that merely talks about logging in is not a login wall. Soft signs count only
-on short pages and only two at a time; text that the platform itself gave settles the matter.
+capture, and a post that merely talks about logging in is not a login wall. What the server says
+(status, headers, the address where the visit ended) comes before words; words count only on short
+pages, in the site's own voice, and where nothing looks like a post; text of the post that the
+platform itself gave settles the matter.
 """
 
 from __future__ import annotations
 
-import re
-import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from functools import cache
-from importlib.resources import files
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from evidence_kit.core.page_text import compare_post
 from evidence_kit.gather.artefacts import Artefacts
+from evidence_kit.gather.page_lines import PageText, first, fold, words
 from evidence_kit.gather.page_types import PageRecording
 
-SHORT_WORDS = 250  # walls and error pages seen in the field hold 20-150 words
-LINE_WORDS = 14  # a sentence of a wall or error page; longer lines are somebody's text
 EMPTY_WORDS = 3  # fewer words than this and no picture: nothing was shown
+SHELL_WORDS = 60  # of a page that says it needs script, with its footer
+LOADING_WORDS = 12  # of a page that only says that it loads, with its name
 ENOUGH_SIGNS = 2  # soft signs needed for a login wall
 CONSENT_WORDS = 120  # behind a banner on a page with a post there are more words than this
-MAX_PLAIN_LINES = 6  # of a page that says one thing only
-MIN_PHRASE = 4  # words; shorter phrases occur inside ordinary sentences
+CONSENT_SHARE = 0.55  # of the words of a consent wall that speak of it; measured 0.6 and more
+FRAMED_SHARE = 0.35  # the same where a known consent frame, or the address, says so as well
+BLOCK_WORDS = 80  # of a page that keeps machines out
 POST_DIGITS = 4  # in an address' last part: it is the number of a post, not a name
 KNOWN_CHARS = 40  # of the platform's text, compared with the page; shorter texts are compared whole
+
+BLOCK_HEADERS = {"cf-mitigated": ("challenge",), "x-amzn-waf-action": ("challenge", "captcha")}
+"""Response headers by which firewalls say that this is their own page, not the site's:
+developers.cloudflare.com/cloudflare-challenges/challenge-types/challenge-pages/detect-response,
+docs.aws.amazon.com/waf/latest/developerguide/waf-captcha-and-challenge-how-it-works.html"""
 
 
 class ContentState(StrEnum):
@@ -75,6 +80,7 @@ class ContentFacts:
         images: shown on the page; ``password_fields`` likewise; None where not counted.
         known_text: of the post, as the platform gave it; empty where it gave none.
         platform_state: what the platform itself answered about the post, empty for nothing.
+        headers: of the final document, names in lower case.
     """
 
     requested_url: str
@@ -88,6 +94,12 @@ class ContentFacts:
     password_fields: int | None = None
     known_text: str = ""
     platform_state: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def page(self) -> PageText:
+        """The visible text, to be searched."""
+        return PageText(self.visible_text, self.title)
 
 
 class PlatformSays(Protocol):
@@ -103,9 +115,19 @@ class PlatformSays(Protocol):
 
 
 def check_content(
-    page: PageRecording[Any], drawn: Artefacts, platform: PlatformSays | None = None
+    page: PageRecording[Any],
+    drawn: Artefacts,
+    platform: PlatformSays | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> ContentCheck:
-    """Judge a visit; see :func:`judge`. How page and platform agree is added to the signals."""
+    """Judge a visit; see :func:`judge`. How page and platform agree is added to the signals.
+
+    Args:
+        page: the visit.
+        drawn: what was drawn of it.
+        platform: what the platform itself said.
+        headers: of the main document as it was received, names in lower case.
+    """
     counts = drawn.counts
     judged = judge(
         ContentFacts(
@@ -120,6 +142,7 @@ def check_content(
             password_fields=counts.password_fields if counts else None,
             known_text=_post_text(platform),
             platform_state=str(platform.state) if platform is not None else "",
+            headers=headers or {},
         )
     )
     if platform is None or not platform.posts:
@@ -133,15 +156,15 @@ def judge(facts: ContentFacts) -> ContentCheck:
     """Name what the page is. The hard facts come first, then the platform's, then the words."""
     if facts.failure:
         return ContentCheck(ContentState.NETWORK_ERROR, (f"failure:{facts.failure}",))
+    page = facts.page
     if facts.status is not None and facts.status >= 400:
-        block = _block(facts)
-        if block is not None:
-            return replace(block, signals=(f"http:{facts.status}", *block.signals))
-        signals = (f"http:{facts.status}", *_login_signs(facts), *_gone_signs(facts))
-        return ContentCheck(ContentState.HTTP_ERROR, signals)
+        return _refused(facts, facts.status, page)
+    header = _block_header(facts)
+    if header:
+        return ContentCheck(ContentState.BOT_BLOCK, (header,))
     if _holds_known_text(facts):
         return ContentCheck(ContentState.PRESENT, ("text:as-the-platform-gave-it",))
-    login, gone = _login_signs(facts), _gone_signs(facts)
+    login, gone = _login_signs(facts, page), _gone_signs(page)
     if facts.platform_state in _GONE_STATES:
         said = f"platform:{facts.platform_state}"
         # A platform that says "private" confirms what a single sign on the page suggests.
@@ -149,22 +172,25 @@ def judge(facts: ContentFacts) -> ContentCheck:
         if _weight(login) >= needed:
             return ContentCheck(ContentState.LOGIN_WALL, (said, *login))
         return ContentCheck(ContentState.NOT_AVAILABLE, (said, *gone))
-    block = _block(facts)
-    if block is not None and block.state is ContentState.GEO_BLOCK:
-        return block
+    geo = _geo_signs(page)
+    if geo:
+        return ContentCheck(ContentState.GEO_BLOCK, geo)
     if _weight(login) >= ENOUGH_SIGNS:
         return ContentCheck(ContentState.LOGIN_WALL, login)
-    if block is not None:
-        return block
+    bot, consent = _bot_signs(facts, page), _consent_signs(facts, page)
+    if bot:
+        return ContentCheck(ContentState.BOT_BLOCK, bot)
+    if consent:
+        return ContentCheck(ContentState.CONSENT_WALL, consent)
     if gone:
         return ContentCheck(ContentState.NOT_AVAILABLE, (*gone, *login))
     if facts.status is None:
         return ContentCheck(ContentState.UNKNOWN, ("http:no-status", *login))
     if facts.images is None and not facts.visible_text:
         return ContentCheck(ContentState.UNKNOWN, ("page:not-drawn",))
-    words = len(facts.visible_text.split())
-    if words < EMPTY_WORDS and not facts.images:
-        return ContentCheck(ContentState.EMPTY, (f"words:{words}",))
+    empty = _empty_signs(facts, page)
+    if empty:
+        return ContentCheck(ContentState.EMPTY, empty)
     other = _other_page(facts)
     if other and not facts.known_text:
         return ContentCheck(ContentState.WRONG_POST, (*other, *login))
@@ -173,77 +199,142 @@ def judge(facts: ContentFacts) -> ContentCheck:
 
 _GONE_STATES = frozenset({"gone", "private", "not-there"})
 
+_NAMED_STATUS = {
+    401: ContentState.LOGIN_WALL,  # RFC 9110 section 15.5.2
+    429: ContentState.BOT_BLOCK,  # RFC 6585 section 4
+    451: ContentState.GEO_BLOCK,  # RFC 7725
+}
+"""Statuses that say the reason themselves."""
+
+
+def _refused(facts: ContentFacts, status: int, page: PageText) -> ContentCheck:
+    """An error status: the post is not there; words only tell why."""
+    said = f"http:{status}"
+    header, login = _block_header(facts), _login_signs(facts, page)
+    if header:
+        return ContentCheck(ContentState.BOT_BLOCK, (said, header))
+    if status in _NAMED_STATUS:
+        return ContentCheck(_NAMED_STATUS[status], (said, *login))
+    if status < 500 or status == 503:
+        geo, bot = _geo_signs(page), _bot_signs(facts, page)
+        consent = _consent_signs(facts, page)
+        for state, signs in (
+            (ContentState.GEO_BLOCK, geo),
+            (ContentState.BOT_BLOCK, bot),
+            (ContentState.LOGIN_WALL, login if _weight(login) >= ENOUGH_SIGNS else ()),
+            (ContentState.CONSENT_WALL, consent),
+        ):
+            if signs:
+                return ContentCheck(state, (said, *signs))
+    return ContentCheck(ContentState.HTTP_ERROR, (said, *login, *_gone_signs(page)))
+
+
+def _block_header(facts: ContentFacts) -> str:
+    for name, values in BLOCK_HEADERS.items():
+        if facts.headers.get(name, "").strip().lower() in values:
+            return f"header:{name}"
+    return ""
+
 
 def _weight(signs: Sequence[str]) -> int:
     """An address that is a login page is enough by itself."""
     return sum(ENOUGH_SIGNS if sign.startswith("login-address:") else 1 for sign in signs)
 
 
-def _login_signs(facts: ContentFacts) -> tuple[str, ...]:
-    words = _words("login")
+def _login_signs(facts: ContentFacts, page: PageText) -> tuple[str, ...]:
     signs = []
-    final, asked = _segments(facts.final_url), _segments(facts.requested_url)
-    for segment in words["segments"]:
-        if segment in final and segment not in asked:
-            signs.append(f"login-address:{segment}")
-            break
-    lines = _short_lines(facts)
-    if not lines:
+    address = _new_address(facts, "login")
+    if address:
+        signs.append(f"login-address:{address}")
+    if page.is_post or not page.short_lines:
         return tuple(signs)
-    phrase = _first(words["lines"], lines)
+    phrase = page.asks_for("login")
     if phrase:
         signs.append(f"login-words:{phrase}")
-    title = _first(words["titles"], [_fold(facts.title)])
+    title = first(words("login")["titles"], [fold(facts.title)])
     if title:
         signs.append(f"login-title:{title}")
     if facts.password_fields:
         signs.append("login-field:password")
-    buttons = [item for item in words["buttons"] if item in lines]
+    if page.has_sentence and not (address or phrase or title):
+        return ()  # a form beside something to read
+    buttons = page.buttons("login")
     if len(buttons) > 1:
         signs.append(f"login-buttons:{buttons[0]}, {buttons[1]}")
     return tuple(signs)
 
 
-def _gone_signs(facts: ContentFacts) -> tuple[str, ...]:
-    words = _words("gone")
-    lines = _short_lines(facts)
-    signs = []
-    phrase = _first(words["lines"], lines)
-    if phrase:
-        signs.append(f"gone-words:{phrase}")
-    title = _title(words["titles"], facts.title) if lines else ""
-    if title:
-        signs.append(f"gone-title:{title}")
-    return tuple(signs)
+def _gone_signs(page: PageText) -> tuple[str, ...]:
+    strong = page.says("gone", "strong")
+    if strong:
+        return (f"gone-words:{strong}",)
+    if page.is_post or not page.short_lines:
+        return ()
+    return _signs("gone", page.begins("gone") or page.says("gone"), page.names("gone"))
 
 
-def _block(facts: ContentFacts) -> ContentCheck | None:
-    """A page that is kept from this visitor: by country, as a machine, or until cookies are taken.
+def _geo_signs(page: PageText) -> tuple[str, ...]:
+    if page.is_post:
+        return ()
+    phrase = page.firm("geo") or page.within("geo") or page.says_about("geo")
+    return _signs("geo", phrase, page.names("geo") if page.short_lines else "")
 
-    The most particular words come first: "not available in your country" also begins like "not
-    available".
-    """
-    lines = _short_lines(facts)
-    if not lines:
-        return None
-    geo = _words("geo")
-    phrase = _firm(geo["lines"], lines) or _within(geo["lines"], lines)
-    title = _title(geo["titles"], facts.title)
-    if phrase or title:
-        return ContentCheck(ContentState.GEO_BLOCK, _signs("geo", phrase, title))
-    bot = _words("bot")
-    phrase, title = _firm(bot["lines"], lines), _title(bot["titles"], facts.title)
-    if phrase or title:
-        return ContentCheck(ContentState.BOT_BLOCK, _signs("bot", phrase, title))
-    if len(facts.visible_text.split()) > CONSENT_WORDS or facts.known_text:
-        return None
-    consent = _words("consent")
-    phrase = _first(consent["lines"], lines)
-    buttons = [item for item in consent["buttons"] if item in lines]
-    if phrase and buttons and _mostly_consent(lines):
-        found = (f"consent-words:{phrase}", f"consent-buttons:{', '.join(buttons[:2])}")
-        return ContentCheck(ContentState.CONSENT_WALL, found)
-    return None
+
+def _bot_signs(facts: ContentFacts, page: PageText) -> tuple[str, ...]:
+    """The site takes the visitor for a machine, or wants to find out."""
+    if page.is_post:
+        return ()
+    firm = _signs("bot", page.firm("bot"), page.names("bot") if page.short_lines else "")
+    if firm:
+        return firm
+    found, vendor = page.all_said("bot"), page.says("bot", "vendors")
+    said = found[0] if found else ""
+    where = _new_address(facts, "bot") or page.framed("bot")
+    plain = page.words <= BLOCK_WORDS and not page.marks
+    enough = 1 if (facts.status or 0) >= 400 else ENOUGH_SIGNS
+    if said and (vendor or where or (plain and len(found) >= enough)):
+        return tuple(
+            sign
+            for sign, value in (
+                (f"bot-words:{said}", said),
+                (f"bot-vendor:{vendor}", vendor),
+                (f"bot-address:{where}", where),
+            )
+            if value
+        )
+    if where and plain:
+        return (f"bot-address:{where}",)
+    return ()
+
+
+def _consent_signs(facts: ContentFacts, page: PageText) -> tuple[str, ...]:
+    """Nothing but a choice about cookies: a post with a banner over it is a post."""
+    if page.is_post or facts.known_text or not page.short_lines:
+        return ()
+    share = page.share("consent")
+    where = _new_address(facts, "consent") or page.framed("consent")
+    if where and share >= FRAMED_SHARE:
+        return (f"consent-address:{where}", f"consent-share:{share:.2f}")
+    choices = page.choices("consent")
+    if choices and share >= CONSENT_SHARE:
+        return (f"consent-buttons:{choices}", f"consent-share:{share:.2f}")
+    phrase, buttons = page.begins("consent"), page.buttons("consent")
+    if page.words <= CONSENT_WORDS and phrase and buttons and share >= 0.5:
+        return (f"consent-words:{phrase}", f"consent-buttons:{', '.join(buttons[:2])}")
+    return ()
+
+
+def _empty_signs(facts: ContentFacts, page: PageText) -> tuple[str, ...]:
+    """No words and no picture, or only those of a page that waits for its script."""
+    if page.words < EMPTY_WORDS and not facts.images:
+        return (f"words:{page.words}",)
+    if page.is_post:
+        return ()
+    script = page.says("empty") if page.words <= SHELL_WORDS else ""
+    loading = page.says("empty", "loading") if page.words <= LOADING_WORDS else ""
+    return tuple(
+        f"{name}:{said}" for name, said in (("script", script), ("loading", loading)) if said
+    )
 
 
 def _signs(kind: str, phrase: str, title: str) -> tuple[str, ...]:
@@ -251,30 +342,18 @@ def _signs(kind: str, phrase: str, title: str) -> tuple[str, ...]:
     return tuple(sign for sign in signs if sign)
 
 
-def _mostly_consent(lines: Sequence[str]) -> bool:
-    """Whether little else is shown: a post with a banner over it is a post."""
-    words = (
-        "cookie",
-        "privacy",
-        "consent",
-        "partner",
-        "toestemming",
-        "akkoord",
-        "gegevens",
-        "data",
-    )
-    buttons = _words("consent")["buttons"]
-    about = sum(1 for line in lines if line in buttons or any(word in line for word in words))
-    return 2 * about > len(lines)
-
-
-def _within(phrases: Sequence[str], lines: Sequence[str]) -> str:
-    """A phrase of four words or more inside a line of a page that says little else."""
-    if len(lines) > MAX_PLAIN_LINES:
-        return ""
-    for phrase in phrases:
-        if len(phrase.split()) >= MIN_PHRASE and any(phrase in line for line in lines):
-            return phrase
+def _new_address(facts: ContentFacts, table: str) -> str:
+    """What the final address has of a table, and the one that was asked for has not."""
+    known = words(table)
+    asked, final = _segments(facts.requested_url), _segments(facts.final_url)
+    for segment in known["segments"]:
+        if segment in final and segment not in asked:
+            return segment
+    host = _labels(facts.final_url)
+    if host != _labels(facts.requested_url):
+        for label in host[:-1]:
+            if label in known.get("hosts", ()) and label not in _labels(facts.requested_url):
+                return label
     return ""
 
 
@@ -295,46 +374,16 @@ def _other_page(facts: ContentFacts) -> tuple[str, ...]:
     return ()
 
 
-def _short_lines(facts: ContentFacts) -> list[str]:
-    """Lines that can belong to a wall or an error page; none where the page is long."""
-    if len(facts.visible_text.split()) > SHORT_WORDS:
-        return []
-    lines = [_fold(line) for line in facts.visible_text.splitlines()]
-    return [line for line in lines if line and len(line.split()) <= LINE_WORDS]
-
-
-def _first(phrases: Sequence[str], lines: Sequence[str]) -> str:
-    """The first phrase that a line begins with, as whole words."""
-    for phrase in phrases:
-        for line in lines:
-            if line.startswith(phrase) and not line[len(phrase) : len(phrase) + 1].isalnum():
-                return phrase
-    return ""
-
-
-def _firm(phrases: Sequence[str], lines: Sequence[str]) -> str:
-    """As :func:`_first`, but a short phrase must be the whole line: people write such words too."""
-    whole = {line.strip(" .!…") for line in lines}
-    for phrase in phrases:
-        long = len(phrase.split()) >= MIN_PHRASE
-        if _first([phrase], lines) if long else phrase in whole:
-            return phrase
-    return ""
-
-
-def _title(phrases: Sequence[str], title: str) -> str:
-    """A phrase that is the whole title, or the whole of what stands before the site's name."""
-    parts = [part.strip(" .!…") for part in re.split(r"[|•·–—/:]| - ", _fold(title))]
-    return next((phrase for phrase in phrases if phrase in parts), "")
-
-
 def _holds_known_text(facts: ContentFacts) -> bool:
-    known = _fold(facts.known_text)[:KNOWN_CHARS].strip()
-    return bool(known) and known in _fold(facts.visible_text)
+    known = fold(facts.known_text)[:KNOWN_CHARS].strip()
+    return bool(known) and known in fold(facts.visible_text)
 
 
-def _fold(text: str) -> str:
-    return " ".join(text.lower().split())
+def _labels(url: str) -> list[str]:
+    try:
+        return (urlsplit(url).hostname or "").split(".")
+    except ValueError:
+        return []
 
 
 def _segments(url: str) -> list[str]:
@@ -346,10 +395,3 @@ def _post_text(platform: PlatformSays | None) -> str:
         return ""
     found = platform.posts[0].fields.get("text")
     return str(found.value) if found is not None and found.value else ""
-
-
-@cache
-def _words(table: str) -> dict[str, list[str]]:
-    source = files("evidence_kit") / "text" / "content_signals.toml"
-    found: dict[str, list[str]] = tomllib.loads(source.read_text("utf-8"))[table]
-    return found

@@ -47,7 +47,7 @@ from evidence_kit.gather.tsa_client import TsaClient
 from evidence_kit.jobs.capture_log import CaptureLog
 from evidence_kit.jobs.capture_types import CaptureRequest
 from evidence_kit.jobs.convert import with_guard_addresses
-from evidence_kit.jobs.main_document import main_document
+from evidence_kit.jobs.main_document import main_document, main_headers
 from evidence_kit.jobs.media import refetch_media
 from evidence_kit.jobs.plain import encode
 from evidence_kit.jobs.record import StartToken
@@ -217,7 +217,7 @@ class Gathering:
                 page.recording.exchanges, session, out, log, skip=streams.covered
             )
             check = offset.result()
-            content = check_content(page, drawn_on(page), platform)
+            content = check_content(page, drawn_on(page), platform, main_headers(page))
             log.log("content-checked", state=str(content.state), signals=list(content.signals))
             contacts = guard.contacts
             exchanges = with_guard_addresses(

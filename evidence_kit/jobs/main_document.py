@@ -44,6 +44,21 @@ def main_document(page: PageRecording[Any]) -> Page | None:
     )
 
 
+def main_headers(page: PageRecording[Any]) -> dict[str, str]:
+    """Header fields of that document, names in lower case, the first of each; empty without one."""
+    exchange = _find(page)
+    if exchange is None or exchange.response is None:
+        return {}
+    try:
+        head = measure(exchange.response, method=exchange.method).head
+    except BadMessageError:
+        return {}
+    found: dict[str, str] = {}
+    for name, value in head.fields:
+        found.setdefault(name.decode("latin-1"), value.decode("latin-1"))
+    return found
+
+
 def _find(page: PageRecording[Any]) -> Exchange | None:
     url = urldefrag(page.final_url or page.requested_url).url
     found = [

@@ -26,6 +26,7 @@ from evidence_kit.gather.page_types import BrowserFacts, Method, PageRecording, 
 from evidence_kit.gather.time_sources import ClockCheck
 from evidence_kit.jobs.capture_types import Asked
 from evidence_kit.jobs.gathering import Gathered
+from evidence_kit.jobs.main_document import main_headers
 from evidence_kit.jobs.plain import decode
 from evidence_kit.jobs.record import StartToken
 from evidence_kit.jobs.workfolder import WorkFolder
@@ -263,7 +264,7 @@ def _content(
     """Judged only where the page was drawn to its end; else nobody can say."""
     if page is None or (page.visited is None or not page.visited.visible_text):
         return ContentCheck(ContentState.UNKNOWN, ("capture:interrupted",))
-    return check_content(page, page.visited, platform)
+    return check_content(page, page.visited, platform, main_headers(page))
 
 
 def _facts(asked: Asked) -> BrowserFacts:
