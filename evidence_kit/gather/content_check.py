@@ -251,7 +251,7 @@ def _login_signs(facts: ContentFacts, page: PageText) -> tuple[str, ...]:
     phrase = page.asks_for("login")
     if phrase:
         signs.append(f"login-words:{phrase}")
-    title = first(words("login")["titles"], [fold(facts.title)])
+    title = page.names("login") or first(words("login")["title_starts"], [fold(facts.title)])
     if title:
         signs.append(f"login-title:{title}")
     if facts.password_fields:
@@ -270,7 +270,7 @@ def _gone_signs(page: PageText) -> tuple[str, ...]:
         return (f"gone-words:{strong}",)
     if page.is_post or not page.short_lines:
         return ()
-    return _signs("gone", page.begins("gone") or page.says("gone"), page.names("gone"))
+    return _signs("gone", page.firm("gone") or page.says("gone"), page.names("gone"))
 
 
 def _geo_signs(page: PageText) -> tuple[str, ...]:
