@@ -146,6 +146,10 @@ def test_an_event_cut_off_at_the_end_shows_with_the_receipt_only(tmp_path: Path)
     remove(bundle, 5)
     assert codes(bundle) == {"custody.event-ok"}
     assert "custody.behind-receipt" in codes(bundle, receipt=receipt)
+    assert verify(bundle, anchors=both(), now=LATER).status is Status.PASSED
+    verdict = verify(bundle, anchors=both(), now=LATER, receipt=receipt)
+    assert (verdict.status, int(verdict.exit_code)) == (Status.FAILED, 10)
+    assert verdict.section(Section.INTEGRITY) is Status.PASSED
 
 
 def test_an_event_re_signed_by_another_is_the_others(tmp_path: Path) -> None:

@@ -6,13 +6,21 @@ import gzip
 import http.client
 import json
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_pem_x509_certificates
 
 from evidence_kit.demo import pictures, site_data
 from evidence_kit.demo.site import COOKIE, DemoSite
+from evidence_kit.demo.tsa import utc_now
+from evidence_kit.gather.tsa_client import TsaClient
+from evidence_kit.seal.anchors import TrustAnchors
 from tests.fixtures_site import demo_site
 
 __all__ = ["demo_site"]
@@ -172,3 +180,22 @@ def test_pictures_are_whole_png(draw: object) -> None:
         raw += chunk if kind == b"IDAT" else b""
         at += 12 + length
     assert len(zlib.decompress(raw)) == height * (1 + 3 * width)
+
+
+def test_the_example_authority_runs_by_itself(tmp_path: Path) -> None:
+    """``python -m evidence_kit.demo.tsa``: it says where it listens, and its root is a file."""
+    root = tmp_path / "root.pem"
+    command = [sys.executable, "-m", "evidence_kit.demo.tsa", "--root", str(root)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        try:
+            output = process.stdout
+            assert output is not None
+            url = output.readline().decode().strip()
+            assert url.startswith("http://127.0.0.1:")
+            assert str(root) in output.readline().decode()
+            (pinned,) = load_pem_x509_certificates(root.read_bytes())
+            anchors = TrustAnchors(tsas=(pinned.public_bytes(Encoding.DER),))
+            answer = TsaClient(utc_now, anchors=anchors).request_token(bytes(32), url)
+            assert answer.report.trusted
+        finally:
+            process.kill()

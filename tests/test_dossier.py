@@ -291,6 +291,16 @@ what = "belde {SECRET_NAME.upper()} op 0612345678"
         assert "slaapt slecht" in everything
 
 
+def test_a_working_copy_never_lands_in_the_dossier(tmp_path: Path) -> None:
+    folder = tmp_path / "z"
+    dossier(folder, FILLED)
+    (tmp_path / "link").symlink_to(folder, target_is_directory=True)
+    for inside in (folder, folder / "kopie", tmp_path / "link" / "kopie", folder / "a" / ".."):
+        with pytest.raises(StorageError, match="lies in the dossier"):
+            working_copy(read_dossier(folder), rows(folder), inside, Words("nl"))
+    assert not (folder / "kopie").exists()
+
+
 @pytest.mark.slow
 def test_on_the_command_line(tmp_path: Path) -> None:
     from tests.fixtures_capture import evidence_kit, new_home

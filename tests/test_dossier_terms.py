@@ -153,6 +153,20 @@ def test_the_timeline_is_in_order_and_places_no_uncertain_time(tmp_path: Path) -
         "complaint",
     }
     assert all(len(one.sha256) == 64 for one in entries if one.bundle)
+    ours = [one.shown for one in entries if one.what in ("captured", "supplied")]
+    assert ours
+    assert not any("." in shown for shown in ours), "whole seconds of our own clock"
+
+
+@pytest.mark.parametrize(
+    ("language", "one", "several"), [("nl", "1 dag", "2 dagen"), ("en", "1 day", "2 days")]
+)
+def test_numbers_of_days_are_said_as_people_say_them(language: str, one: str, several: str) -> None:
+    words = Words(language)
+    for days, said in (("1", one), ("2", several)):
+        params = {"days": days, "gap": days, "rate": "1", "first": "a", "last": "b"}
+        for key in ("duration-value", "frequency-value", "term-open", "picture-step"):
+            assert said in words.say("dossier", key, params).replace(";", ",").replace(".", ",")
 
 
 def test_nature_duration_frequency_and_intensity(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from evidence_kit.core.verdict import (
     JUDGED,
     State,
     Verdict,
+    counts,
     exit_code_of,
     state_of,
 )
@@ -75,7 +76,7 @@ def test_remarks_alone_do_not_pass_a_section() -> None:
 def test_what_each_code_does_to_a_good_bundle(code: str) -> None:
     rule = RULES[code]
     found = verdict(code)
-    judged = rule.section in JUDGED and rule.status in (Status.FAILED, Status.INDETERMINATE)
+    judged = counts(code) and rule.status in (Status.FAILED, Status.INDETERMINATE)
     assert found.status is (rule.status if judged else Status.PASSED)
     if rule.status is Status.FAILED and judged:
         assert State.UNCHANGED not in found.states
@@ -89,6 +90,16 @@ def test_what_each_code_does_to_a_good_bundle(code: str) -> None:
 @pytest.mark.parametrize("code", sorted(RULES))
 def test_codes_have_one_form(code: str) -> None:
     assert re.fullmatch(r"[a-z]+(-[a-z]+)*\.[a-z]+(-[a-z]+)*", code)
+
+
+def test_of_custody_only_the_verifiers_own_receipt_counts() -> None:
+    assert {code for code in RULES if counts(code) and RULES[code].section not in JUDGED} == {
+        "custody.behind-receipt"
+    }
+    found = verdict("custody.behind-receipt")
+    assert (found.status, found.exit_code) == (Status.FAILED, ExitCode.FAILED)
+    assert found.states == (State.BEHIND_RECEIPT,)
+    assert found.section(Section.INTEGRITY) is Status.PASSED
 
 
 def test_custody_does_not_spoil_the_bundle() -> None:
@@ -158,7 +169,7 @@ def test_any_set_of_findings_has_a_verdict_that_no_finding_improves(codes: list[
         (
             order.index(RULES[code].status)
             for code in codes
-            if RULES[code].section in JUDGED and RULES[code].status in order
+            if counts(code) and RULES[code].status in order
         ),
         default=0,
     )

@@ -15,8 +15,10 @@ from evidence_kit.core.events import Silent
 from evidence_kit.core.findings import Section, Status
 from evidence_kit.core.layout import custody_folder
 from evidence_kit.core.receipt import Contact, load_receipt
+from evidence_kit.core.words import Words
 from evidence_kit.demo.tsa import Authority, DemoTsa, answer, make_authority
 from evidence_kit.jobs.bundle import Stamp, Stamper
+from evidence_kit.jobs.custody_log import chain_lines, read_log
 from evidence_kit.jobs.stamp_later import renew_bundle, stamp_bundle
 from evidence_kit.jobs.verify import verify
 from evidence_kit.seal.anchors import TrustAnchors
@@ -68,6 +70,7 @@ def test_a_missing_stamp_is_added_and_the_bundle_passes(tmp_path: Path) -> None:
     done.path.unlink()
     without = verify(path, anchors=trusted(), now=LATER, receipt=load_receipt(done.receipt_path))
     assert "custody.behind-receipt" in {finding.code for finding in without.findings}
+    assert (without.status, int(without.exit_code)) == (Status.FAILED, 10)
 
 
 @pytest.mark.parametrize(("stamped", "code"), [(-1, "signer.valid"), (1, "signer.expired")])
@@ -241,3 +244,26 @@ def test_by_hand_with_openssl(tmp_path: Path) -> None:
             capture_output=True,
             timeout=60,
         )
+
+
+@pytest.mark.parametrize(
+    ("stamped", "words"),
+    [
+        ("by a stranger", "niet als vertrouwd"),
+        ("another file", "dat niet klopt"),
+        ("nonsense", "dat niet klopt"),
+    ],
+)
+def test_the_chain_tells_a_wrong_stamp_from_a_strangers(
+    tmp_path: Path, stamped: str, words: str
+) -> None:
+    bundle = example().write(tmp_path)
+    tsa = make_authority(WHEN) if stamped == "by a stranger" else authority()
+    data = b"else" if stamped == "another file" else bundle.read_bytes()
+    answered = b"x" if stamped == "nonsense" else response(data, when=LATER, tsa=tsa)
+    custody_folder(bundle).mkdir()
+    (custody_folder(bundle) / "0001-sealed.tsr").write_bytes(answered)
+    log = read_log(bundle, anchors=trusted(), now=LATER)
+    lines = [one for one in chain_lines(log, Words("nl")) if "0001-sealed.tsr:" in one]
+    assert len(lines) == 1
+    assert words in lines[0]

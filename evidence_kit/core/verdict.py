@@ -26,6 +26,7 @@ class State(StrEnum):
     SIGNATURE_INVALID = "signature-invalid"
     NOT_A_BUNDLE = "not-a-bundle"
     RECEIPT_DIFFERS = "receipt-differs"
+    BEHIND_RECEIPT = "behind-receipt"
     TIMESTAMP_INVALID = "timestamp-invalid"
     CONTRADICTORY = "contradictory"
     NOT_CHECKABLE = "not-checkable"
@@ -55,6 +56,16 @@ JUDGED = (Section.INTEGRITY, Section.SIGNER, Section.TRUST, Section.TIME, Sectio
 """Sections that the bundle's status depends on. Custody stands beside it: a stranger can add a
 sidecar, and must not spoil a bundle with it (bundle format, rule 4)."""
 
+ALSO_JUDGED = frozenset({"custody.behind-receipt"})
+"""What counts although it lies beside the bundle: the verifier's own receipt is contradicted, and
+no stranger wrote that."""
+
+
+def counts(code: str) -> bool:
+    """Whether findings of this code can change the one status."""
+    return RULES[code].section in JUDGED or code in ALSO_JUDGED
+
+
 _EXACT: Mapping[str, State] = {
     "file.changed": State.CHANGED,
     "file.unlisted": State.CHANGED,
@@ -62,6 +73,7 @@ _EXACT: Mapping[str, State] = {
     "container.unreadable": State.NOT_CHECKABLE,
     "manifest.missing": State.SIGNATURE_INVALID,
     "receipt.differs": State.RECEIPT_DIFFERS,
+    "custody.behind-receipt": State.BEHIND_RECEIPT,
     "signer.unknown": State.SIGNER_UNKNOWN,
     "timestamp.missing": State.TIMESTAMP_MISSING,
     "timestamp.untrusted": State.TIMESTAMP_UNKNOWN,
@@ -96,10 +108,10 @@ def state_of(code: str) -> State | None:
     verdict stays without a headline.
     """
     rule = RULES[code]
-    if rule.section is Section.CUSTODY or rule.status is Status.PASSED:
-        return None
     if code in _EXACT:
         return _EXACT[code]
+    if rule.section is Section.CUSTODY or rule.status is Status.PASSED:
+        return None
     if code == "signer.not-revoked":
         return None
     if code.endswith("revoked") or "revoked-" in code:
@@ -205,9 +217,13 @@ class Verdict:
 
     @property
     def status(self) -> Status:
-        """The one status: worst of the judged sections, each of which must have been checked."""
+        """The one status: worst of the judged sections, each of which must have been checked.
+
+        Of custody only :data:`ALSO_JUDGED` counts.
+        """
         relaxed = {code for word in self.accepted for code in ACCEPTABLE[word]}
-        return worst(self._judged(section, relaxed) for section in JUDGED)
+        beside = [f.rule.status for f in self.findings if f.code in ALSO_JUDGED]
+        return worst([*(self._judged(section, relaxed) for section in JUDGED), *beside])
 
     def _judged(self, section: Section, relaxed: set[str]) -> Status:
         found = [f for f in self.findings if f.rule.section is section]

@@ -6,15 +6,19 @@ throw-away keys; its stamps prove nothing. ``fault`` makes it misbehave on purpo
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import secrets
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
+from typing import cast
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -258,6 +262,7 @@ class DemoTsa:
         authority: made with :func:`make_authority`; a new one by default.
         clock: the time it stamps.
         fault: how it misbehaves; may be set while it runs.
+        port: 0 takes a free one.
     """
 
     def __init__(
@@ -266,13 +271,14 @@ class DemoTsa:
         *,
         clock: Clock = utc_now,
         fault: Fault = Fault.NONE,
+        port: int = 0,
     ) -> None:
         self.authority = authority or make_authority(clock())
         self.fault = fault
         self.requests = 0
         self._clock = clock
         self._released = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self._reply))
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self._reply))
         self._server.daemon_threads = True
         self._server.block_on_close = False
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
@@ -360,4 +366,25 @@ def _handler(reply: Callable[[bytes], tuple[int, str, bytes]]) -> type[BaseHTTPR
     return Handler
 
 
+def main(arguments: list[str] | None = None) -> None:
+    """Stamp until interrupted; the root certificate to pin is written to a new file."""
+    parser = argparse.ArgumentParser(prog="python -m evidence_kit.demo.tsa", description=__doc__)
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free port")
+    parser.add_argument("--root", type=Path, default=Path("demo-tsa-root.pem"), help="new file")
+    chosen = parser.parse_args(arguments)
+    with DemoTsa(port=cast(int, chosen.port)) as tsa:
+        root = cast(Path, chosen.root)
+        with root.open("xb") as stream:
+            stream.write(tsa.root_pem)
+        sys.stdout.write(f"{tsa.url}\n  root certificate  {root}\n")
+        sys.stdout.flush()
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            sys.stdout.write("\n")
+
+
 __all__ = ["Authority", "DemoTsa", "Fault", "Stamp", "answer", "make_authority", "make_token"]
+
+if __name__ == "__main__":
+    main()

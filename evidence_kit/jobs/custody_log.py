@@ -123,7 +123,7 @@ def _line(link: Link, custody: Custody, words: Words) -> str:
             if stamp.name == link.file:
                 when, by = moment(stamp.gen_time), harmless(stamp.tsa_name)
                 return f"{link.number:04} {words.say('custody', 'stamp')} {when} {by}"
-        kind = "unusable" if link.file.endswith(".p7s") else "stamp-untrusted"
+        kind = _unusable(link.file, custody)
         return f"{link.number:04} {harmless(link.file)}: {words.say('custody', kind)}"
     report = custody.signers.get(link.file)
     who = harmless(report.signer.name) if report and report.signer else "?"
@@ -135,6 +135,16 @@ def _line(link: Link, custody: Custody, words: Words) -> str:
     told = "; ".join(harmless(text) for text in more if text)
     end = f": {told}" if told else ""
     return f"{event.number:04} {what} {moment(event.time)} {who}{mark}{end}"
+
+
+def _unusable(file: str, custody: Custody) -> str:
+    """Why a file counts for nothing: an event, or a stamp that is wrong, or of a stranger."""
+    if file.endswith(".p7s"):
+        return "unusable"
+    codes = {finding.code for finding in custody.findings if finding.subject == file}
+    if "custody.stamp-invalid" in codes:
+        return "stamp-invalid"
+    return "stamp-untrusted" if "custody.stamp-untrusted" in codes else "stamp-not-checked"
 
 
 def chain_json(log: CustodyLog, words: Words) -> dict[str, Any]:

@@ -51,9 +51,14 @@ def working_copy(
         The files written.
 
     Raises:
-        StorageError: a file exists or cannot be written.
+        StorageError: a file exists or cannot be written, or the copy would stand in the dossier.
         UnreadableFileError: a bundle cannot be read, so its names are not known.
     """
+    if output.resolve().is_relative_to(dossier.folder.resolve()):
+        raise StorageError(
+            f"{output} lies in the dossier itself",
+            hint="choose a folder outside it: the copy goes to people who may not see the dossier",
+        )
     hide = Pseudonyms(dossier, rows)
     hidden = [hide.entry(one) for one in timeline(dossier, rows)]
     table = pattern_rows(patterns(hidden), words)

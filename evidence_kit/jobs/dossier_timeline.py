@@ -18,7 +18,7 @@ from itertools import pairwise
 from typing import Any
 from xml.sax.saxutils import escape
 
-from evidence_kit.core.clock import parse_iso
+from evidence_kit.core.clock import iso, parse_iso
 from evidence_kit.core.words import Words
 from evidence_kit.jobs.dossier_file import DossierFile
 from evidence_kit.jobs.dossier_index import Row
@@ -144,7 +144,9 @@ def _of_bundle(row: Row, item: Mapping[str, Any]) -> Iterable[Entry]:
     if row.captured:
         taken = parse_iso(row.captured)
         what = "supplied" if row.state == "supplied" else "captured"
-        yield Entry(taken, taken.date(), row.captured, what, **facts)
+        # Our own clock's fractions say nothing that anybody can check.
+        shown = iso(taken.replace(microsecond=0))
+        yield Entry(taken, taken.date(), shown, what, **facts)
 
 
 def _placed(text: str, precision: str) -> tuple[datetime | None, date | None]:
