@@ -145,6 +145,7 @@ def vector(
     change: Callable[[Path], object], *, events: int = 3, anchors: TrustAnchors | None = None
 ) -> Callable[[Path], Verdict]:
     """The verdict on a bundle whose chain was changed."""
+
     def made(folder: Path) -> Verdict:
         bundle = chain_of(folder, events=events)
         change(bundle)

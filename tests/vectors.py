@@ -297,6 +297,10 @@ VECTORS: dict[str, Vector] = {
     "timestamp.missing": of_case(attributes(stamp=None)),
     "timestamp.untrusted": of_bytes(lambda: example().seal(), anchors=_ONLY_SIGNER),
     "timestamp.not-checked": of_bytes(b"not a bundle"),
+    "timestamp.claimed-future": of_case(
+        attributes(stamp=None, signed=WHEN + timedelta(days=400)),
+        accept=frozenset({"no-timestamp"}),
+    ),
     "timestamp.future": of_case(attributes(stamp=NOW + timedelta(days=2))),
     "timestamp.before-claimed-time": _later_stamp(stamp=WHEN - timedelta(hours=1)),
     "timestamp.long-after-claimed-time": _later_stamp(stamp=WHEN + timedelta(hours=3)),

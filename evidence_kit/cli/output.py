@@ -13,7 +13,7 @@ import click
 from evidence_kit.core.canonical_json import dumps
 from evidence_kit.core.errors import ExitCode
 from evidence_kit.core.events import Progress, Silent
-from evidence_kit.core.terminal_text import harmless, harmless_json
+from evidence_kit.core.terminal_text import harmless, harmless_json, storable
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def emit_json(schema: str, exit_code: ExitCode, result: Mapping[str, Any]) -> None:
     """The one JSON object of a ``--json`` run: ``schema``, ``exit_code`` and the result's keys."""
     document = {"schema": schema, "exit_code": int(exit_code), **result}
-    click.echo(harmless_json(dumps(document).decode("utf-8")), nl=False)
+    click.echo(harmless_json(dumps(storable(document)).decode("utf-8")), nl=False)
 
 
 def emit_error(code: str, message: str, hint: str, exit_code: ExitCode) -> None:

@@ -149,6 +149,7 @@ RULES: Mapping[str, Rule] = {
         Status.INDETERMINATE,
         "timestamp.not-checked",
         "timestamp.future",
+        "timestamp.claimed-future",
         "timestamp.before-claimed-time",
         "timestamp.stamps-contradict",
         "start-token.contradicts",

@@ -8,6 +8,8 @@ as it is lets the author of a threat decide what the verifier's screen says.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
+from typing import Any
 
 _JOINERS = frozenset("\u200c\u200d")
 """Needed inside emoji and in Persian and Indic words; they reorder nothing."""
@@ -57,6 +59,25 @@ def harmless_json(document: str) -> str:
     if document.isascii():
         return document
     return "".join(_json_escape(char) if _acts(char) else char for char in document)
+
+
+def storable_name(name: str) -> str:
+    r"""A file name with lone surrogates as visible escapes, such as ``\udcff``.
+
+    Python stands them for bytes that are no UTF-8; JSON has no form for them.
+    """
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def storable(value: Any) -> Any:
+    """A JSON value with :func:`storable_name` applied to every text in it."""
+    if isinstance(value, str):
+        return value if value.isascii() else storable_name(value)
+    if isinstance(value, Mapping):
+        return {storable(key): storable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [storable(item) for item in value]
+    return value
 
 
 def _json_escape(char: str) -> str:

@@ -18,6 +18,7 @@ from evidence_kit.core.events import Progress, Silent
 from evidence_kit.core.findings import Section
 from evidence_kit.core.layout import SUFFIX, custody_folder
 from evidence_kit.core.receipt import CustodyMark, Receipt, write_receipt
+from evidence_kit.core.terminal_text import storable_name
 from evidence_kit.core.write_once import private_folder, write_bytes_once
 from evidence_kit.jobs.bundle import SOFTWARE, Stamp, Stamper
 from evidence_kit.jobs.verify import Examined, examine
@@ -212,7 +213,7 @@ def _event(
         number=number,
         event=kind,
         time=clock().astimezone(UTC).replace(microsecond=0),
-        bundle=bundle.name,
+        bundle=storable_name(bundle.name),
         sha256=file.sha256,
         sha512=file.sha512,
         size=file.size,
@@ -254,8 +255,10 @@ def _receipt(
 ) -> Receipt:
     record = examined.record or examined.supplied
     return Receipt(
-        bundle=bundle.name,
-        id=record["id"] if record is not None else bundle.name.removesuffix(SUFFIX)[:100],
+        bundle=storable_name(bundle.name),
+        id=record["id"]
+        if record is not None
+        else storable_name(bundle.name).removesuffix(SUFFIX)[:100],
         sealed=examined.verdict.time.signing_time or event.time,
         sha256=file.sha256,
         sha512=file.sha512,

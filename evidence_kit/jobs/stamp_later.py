@@ -19,6 +19,7 @@ from evidence_kit.core.errors import InputError, StorageError, TimestampError, U
 from evidence_kit.core.events import Progress
 from evidence_kit.core.layout import custody_folder
 from evidence_kit.core.receipt import CustodyMark, Receipt, write_receipt
+from evidence_kit.core.terminal_text import storable_name
 from evidence_kit.core.write_once import write_bytes_once
 from evidence_kit.jobs.bundle import Stamp, Stamper
 from evidence_kit.jobs.verify_content import read_capture
@@ -198,8 +199,8 @@ def _finish(
     record, _ = read_capture(walked)
     now = clock()
     receipt = Receipt(
-        bundle=walked.path.name,
-        id=record["id"] if record is not None else walked.path.stem,
+        bundle=storable_name(walked.path.name),
+        id=record["id"] if record is not None else storable_name(walked.path.stem),
         sealed=walked.time or now,
         sha256=file.sha256,
         sha512=file.sha512,

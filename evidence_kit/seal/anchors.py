@@ -218,10 +218,23 @@ def revoked_by(
                 continue
             entry = crl.parsed.get_revoked_certificate_by_serial_number(one.serial)
             if entry is not None:
-                moments.append(entry.revocation_date_utc)
+                moments.append(_not_to_be_relied_on_since(entry))
         if moments:
             return one, min(moments)
     return None
+
+
+def _not_to_be_relied_on_since(entry: pyca.RevokedCertificate) -> datetime:
+    """The revocation's date, or the earlier one from which the key may have been in other hands.
+
+    RFC 5280 section 5.3.2: revocation comes days after a theft; the invalidity date says when it
+    was. What the thief sealed in between counts for nothing.
+    """
+    try:
+        found = entry.extensions.get_extension_for_class(pyca.InvalidityDate)
+    except pyca.ExtensionNotFound:
+        return entry.revocation_date_utc
+    return min(found.value.invalidity_date_utc, entry.revocation_date_utc)
 
 
 def covered_since(chain: Sequence[Certificate], data: RevocationData) -> datetime | None:

@@ -133,6 +133,9 @@ def check_signature(
     findings += stamp.findings if stamp else (Finding("timestamp.missing"),)
     if moment is not None:
         findings += _order(parts.signing_time, moment)
+    elif parts.signing_time > now + CLOCK_TOLERANCE:
+        params = {"claimed": iso(parts.signing_time), "now": iso(now)}
+        findings.append(Finding("timestamp.claimed-future", "", params))
     return SignatureReport(
         findings=tuple(findings),
         signer=describe(parts.leaf),

@@ -80,16 +80,29 @@ def index_lines(records: Iterable[RecordInfo], filename: str) -> list[bytes]:
             "offset": str(record.offset),
             "filename": filename,
         }
-        key_url = record.url
+        body = ""
         if record.method not in ("GET", ""):
             body = request_query(record)
             entry["method"] = record.method
             entry["requestBody"] = body
-            key_url += ("&" if "?" in key_url else "?") + f"__wb_method={record.method}"
-            key_url += f"&{body}" if body else ""
+        key = index_key(record.url, record.method, body)
         stamp = record.when.astimezone(UTC).strftime("%Y%m%d%H%M%S")
-        lines.append(f"{surt(key_url)} {stamp} {json.dumps(entry)}\n".encode())
+        lines.append(f"{key} {stamp} {json.dumps(entry)}\n".encode())
     return sorted(lines)
+
+
+def index_key(url: str, method: str, body: str) -> str:
+    """The key under which replay looks an answer up: what it shows for an address.
+
+    Args:
+        url: of the request.
+        method: of the request; empty for GET.
+        body: the canonical form of its body, as ``requestBody`` says.
+    """
+    if method not in ("GET", ""):
+        url += ("&" if "?" in url else "?") + f"__wb_method={method}"
+        url += f"&{body}" if body else ""
+    return surt(url)
 
 
 def request_query(record: RecordInfo) -> str:

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 from evidence_kit.core.canonical_json import JsonError, loads
 from evidence_kit.core.digests import read_chunks
 from evidence_kit.core.findings import Finding
+from evidence_kit.seal.cdxj import index_key
 from evidence_kit.seal.stored_zip import Part, StoredZipError, read_directory
 from evidence_kit.seal.warc_read import Record, WarcError, read_records
 from evidence_kit.seal.window import window
@@ -137,7 +138,9 @@ def _compare_package(
 def _check_index(
     stream: BinaryIO, part: Part, archives: Mapping[str, Mapping[int, Record]], subject: str
 ) -> Iterator[Finding]:
-    """Each CDXJ line points at a response (or resource) record of exactly that address."""
+    """Each CDXJ line points at a response (or resource) record of exactly that address and time,
+    and stands under the key by which replay finds that address.
+    """
     told = 0
     with _part(stream, part) as window:
         while line := window.readline(MAX_INDEX_LINE + 1):
@@ -172,6 +175,23 @@ def _line_fault(line: bytes, archives: Mapping[str, Mapping[int, Record]]) -> st
         return f"{url} leads to {record.url}"
     if record.kind not in ("response", "resource", "revisit") or str(record.length) != length:
         return f"not a whole answer: {url}"
+    return _key_fault(fields[0], fields[1], entry, record)
+
+
+def _key_fault(key: bytes, stamp: bytes, entry: Mapping[str, Any], record: Record) -> str:
+    """Replay looks at key and time alone: another key shows this answer for another address."""
+    method, body = entry.get("method", ""), entry.get("requestBody", "")
+    if not isinstance(method, str) or not isinstance(body, str):
+        return "a line is malformed"
+    try:
+        expected = index_key(record.url, method, body)
+    except ValueError:  # an address that cannot be taken apart
+        return f"no key for {record.url}"
+    if key != expected.encode("utf-8", "replace"):
+        return f"{record.url} stands under the key of another address"
+    digits = "".join(filter(str.isdigit, record.date))[:14]
+    if stamp != digits.encode():
+        return f"{record.url} stands under another time"
     return ""
 
 

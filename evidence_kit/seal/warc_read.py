@@ -43,7 +43,8 @@ class Record:
     """One record; ``offset`` and ``length`` in bytes span it whole, final line breaks included.
 
     ``good`` is False where a digest that the record states is not that of its bytes. ``exchange``
-    is the number that the writer gave the exchange, empty where there is none.
+    is the number that the writer gave the exchange, empty where there is none; ``date`` is the
+    WARC-Date as it stands there.
     """
 
     number: int
@@ -54,6 +55,7 @@ class Record:
     url: str
     good: bool
     exchange: str = ""
+    date: str = ""
 
 
 def read_records(
@@ -95,6 +97,7 @@ def read_records(
             url=fields.get("warc-target-uri", ""),
             good=good,
             exchange=fields.get("x-evidence-exchange", ""),
+            date=fields["warc-date"],
         )
     if not ids:
         raise WarcError("no records")

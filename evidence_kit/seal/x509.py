@@ -136,6 +136,7 @@ def load(encoded: bytes) -> Certificate:
             warnings.simplefilter("ignore", CryptographyDeprecationWarning)
             certificate.parsed.public_key()
             _ = certificate.parsed.extensions, certificate.parsed.subject
+            _ = certificate.not_before, certificate.not_after  # there is no year 0
     except CertificateError:
         raise
     except UNREADABLE as error:
@@ -270,10 +271,32 @@ def signature_width(certificate: Certificate) -> int | None:
     return _CURVES.get(key.curve.name) if isinstance(key, ec.EllipticCurvePublicKey) else None
 
 
+_OTHER_PURPOSES = frozenset(
+    {
+        ExtendedKeyUsageOID.SERVER_AUTH,
+        ExtendedKeyUsageOID.CODE_SIGNING,
+        ExtendedKeyUsageOID.TIME_STAMPING,
+        ExtendedKeyUsageOID.OCSP_SIGNING,
+    }
+)
+"""Who may run a web site or stamp times for an organisation may not seal in its name for that."""
+
+
 def may_sign(certificate: Certificate) -> bool:
-    """Key usage, where stated, allows signatures on documents (RFC 5280 section 4.2.1.3)."""
+    """Key usage and extended key usage, where stated, allow signatures on documents.
+
+    RFC 5280 sections 4.2.1.3 and 4.2.1.12; no one purpose of the latter is agreed on for seals, so
+    only certificates for nothing but other purposes are refused.
+    """
+    extensions = certificate.parsed.extensions
     try:
-        usage = certificate.parsed.extensions.get_extension_for_class(x509.KeyUsage).value
+        purposes = set(extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
+    except x509.ExtensionNotFound:
+        purposes = set()
+    if purposes and purposes <= _OTHER_PURPOSES:
+        return False
+    try:
+        usage = extensions.get_extension_for_class(x509.KeyUsage).value
     except x509.ExtensionNotFound:
         return True
     return usage.digital_signature or usage.content_commitment
