@@ -270,6 +270,7 @@ ATTACK_LIST: Mapping[str, tuple[Attack, ...]] = {
             ("options5-timestamp.invalid", "options6-timestamp.invalid"),
         ),
         _told("stamp in the future", "timestamp.future"),
+        _told("claimed signing time in the future, no stamp", "timestamp.claimed-future"),
         Attack(
             "answer with a wrong nonce",
             "",
@@ -352,6 +353,11 @@ ATTACK_LIST: Mapping[str, tuple[Attack, ...]] = {
             "the same in the chain of custody",
             "",
             _CUSTODY + "test_the_drawing_shows_branches_gaps_and_hostile_text_harmlessly",
+        ),
+        Attack(
+            "file name that is no text",
+            "",
+            "test_attacks.py::test_a_file_name_that_is_no_text_can_be_told_in_json",
         ),
         Attack(
             "formulas in a table",

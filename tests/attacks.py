@@ -15,6 +15,7 @@ from unittest.mock import patch
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from evidence_kit.core.canonical_json import dumps, loads
 from evidence_kit.core.layout import MANIFEST, SIGNATURE
@@ -41,6 +42,7 @@ from tests.bundles import (
 from tests.test_wacz_read import ANSWER, keep, package, record, sha, warc
 from tests.test_wacz_read import files as wacz_files
 from tests.vector_tools import Vector, of_bytes, of_case, of_forgery
+from tests.vectors_signature import revoked
 
 WARC = "data/api/exchanges.warc"
 SHOT = "data/web/screenshot.png"
@@ -243,6 +245,70 @@ _INCLUDE = (
 )
 _ONLY = TrustAnchors(signers=(signer().certificate,))
 
+
+def _own_source(case: Case) -> None:
+    """A field that names itself as the place that it comes from."""
+    document = post()
+    source = {"file": "data/post.json", "pointer": "/posts/0/title/value"}
+    document["posts"][0]["title"] = {"value": "een dreiging", "source": source, "precision": ""}
+    case.files["data/post.json"] = dumps(document)
+
+
+def _index(old: bytes, new: bytes) -> Vector:
+    """A WACZ in whose index one word is another; all its digests are right."""
+    listed = wacz_files()
+    assert old in listed["indexes/index.cdx"]
+    listed["indexes/index.cdx"] = listed["indexes/index.cdx"].replace(old, new, 1)
+    packed = package(listed, keep)
+    return of_case(lambda case: case.files.__setitem__("data/web/page.wacz", packed))
+
+
+def _below(purpose: x509.ObjectIdentifier) -> Vector:
+    """A certificate for another purpose, of the authority that the organisation trusts."""
+    root_key, key = pki.key_of(number=1), pki.key_of(number=3)
+    root = pki.certificate("Root", root_key, authority=True)
+    issuer = pki.Issuer(pki.name_of("Root"), root_key)
+    leaf = pki.certificate("www.voorbeeld.invalid", key, issuer=issuer, extended=[purpose])
+    return of_case(
+        lambda case: setattr(case, "sign_with", KeySigner(key, leaf, (root,))),
+        anchors=pki.trusting(root, by=authority()),
+    )
+
+
+def _without_strength(kind: str) -> Vector:
+    """A sound signature by a key that is too weak; the writer's own check is out of the way."""
+
+    def sealed() -> bytes:
+        case = example()
+        case.sign_with = pki.self_signed(kind)
+        with patch.object(certificates, "digest_for", lambda _: "sha256"):
+            return case.seal()
+
+    return of_bytes(sealed)
+
+
+def _year_zero() -> Vector:
+    """A sound signature whose certificate begins in a year that the calendar does not have."""
+    honest = pki.self_signed()
+    tbs, algorithm, _ = der.parse(honest.certificate).children
+    years = (b"00001231235959Z", b"99991231235959Z")
+    parts = [node.raw for node in tbs.children]
+    parts[4] = der.encode(
+        der.SEQUENCE, b"".join(der.encode(der.GENERALIZED_TIME, year) for year in years)
+    )
+    inner = der.encode(der.SEQUENCE, b"".join(parts))
+    value = der.encode(der.BIT_STRING, b"\0" + honest.sign(inner))
+    odd = KeySigner(honest.key, der.encode(der.SEQUENCE, inner + algorithm.raw + value))
+
+    def sealed() -> bytes:
+        case = example()
+        case.sign_with = odd
+        with patch.object(certificates.Certificate, "not_before", WHEN):
+            return case.seal()
+
+    return of_bytes(sealed)
+
+
 ON_CONTENT: dict[str, tuple[Vector, str]] = {
     "WARC record changed, its digests recomputed": (
         of_forgery(lambda files: files.__setitem__(WARC, honest_digests())),
@@ -257,6 +323,12 @@ ON_CONTENT: dict[str, tuple[Vector, str]] = {
         "warc.digest-differs",
     ),
     "WACZ index pointing elsewhere": (of_case(_index_elsewhere), "wacz.index-differs"),
+    "WACZ index under the key of another address": (
+        _index(b":1)/post", b":1)/other"),
+        "wacz.index-differs",
+    ),
+    "WACZ index under another time": (_index(b" 20261123", b" 20261122"), "wacz.index-differs"),
+    "post that is its own source": (of_case(_own_source), "post.malformed"),
     "WACZ record changed, its digests recomputed": (of_case(_wacz_record), "wacz.hash-differs"),
     "post.json not matching its raw source": (of_case(_other_source), "post.source-differs"),
     "screenshot swapped": (
@@ -285,6 +357,21 @@ ON_SIGNATURE: dict[str, tuple[Vector, str]] = {
         "timestamp.untrusted",
     ),
     "certificate for certificates used to sign": (_of_another_usage(), "signer.wrong-usage"),
+    "certificate of a web site used to sign": (
+        _below(ExtendedKeyUsageOID.SERVER_AUTH),
+        "signer.wrong-usage",
+    ),
+    "certificate of a time-stamping authority used to sign": (
+        _below(ExtendedKeyUsageOID.TIME_STAMPING),
+        "signer.wrong-usage",
+    ),
+    "certificate of the year 0": (_year_zero(), "signature.malformed"),
+    "RSA key of 2048 bits": (_without_strength("rsa2048"), "signature.weak"),
+    "ECDSA key on P-224": (_without_strength("p224"), "signature.weak"),
+    "revoked later, key lost before the stamp": (
+        revoked(timedelta(days=2), invalid=-timedelta(days=2)),
+        "signer.revoked",
+    ),
     "another certificate beside the signature": (
         _exchange_certificate(lambda: make_signer().certificate),
         "signature.malformed",

@@ -127,9 +127,14 @@ def chain(**leaf_options: object) -> Chain:
     return Chain(KeySigner(key, leaf, (middle, root)), root, middle, root_issuer, middle_issuer)
 
 
-def revocation_list(issuer: Issuer, serial: int, when: datetime) -> bytes:
-    """A list of ``issuer`` that names one certificate."""
-    entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(when).build()
+def revocation_list(
+    issuer: Issuer, serial: int, when: datetime, *, invalid: datetime | None = None
+) -> bytes:
+    """A list of ``issuer`` that names one certificate, and since when its key was lost."""
+    named = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(when)
+    if invalid is not None:
+        named = named.add_extension(x509.InvalidityDate(invalid), critical=False)
+    entry = named.build()
     crl = (
         x509.CertificateRevocationListBuilder()
         .issuer_name(issuer.name)

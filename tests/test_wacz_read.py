@@ -59,7 +59,7 @@ def index_line(data: bytes, **change: str) -> bytes:
         "filename": "data.warc",
         **change,
     }
-    return f"127.0.0.1:1)/post 20261123100000 {json.dumps(entry)}\n".encode()
+    return f"1,0,0,127:1)/post 20261123100000 {json.dumps(entry)}\n".encode()
 
 
 def package(files: Mapping[str, bytes], edit: Callable[[dict[str, bytes]], None]) -> bytes:

@@ -66,15 +66,17 @@ def with_stray(data: bytes) -> bytes:
     return cms.rebuild(data, certificates=[*held, pki.certificate("Stray", pki.key_of(number=7))])
 
 
-def revoked(when: timedelta, *, others: bool = False) -> Vector:
+def revoked(when: timedelta, *, others: bool = False, invalid: timedelta | None = None) -> Vector:
     """A signer of an authority whose revocation lists, in the signature, name the certificate.
 
-    With ``others`` they name certificates of others only.
+    With ``others`` they name certificates of others only; ``invalid`` is since when the key was
+    not the signer's alone.
     """
+    lost = None if invalid is None else WHEN + invalid
     chain = pki.chain()
     serial = 4711 if others else load(chain.signer.certificate).serial
     lists = [
-        pki.revocation_list(chain.intermediate_issuer, serial, WHEN + when),
+        pki.revocation_list(chain.intermediate_issuer, serial, WHEN + when, invalid=lost),
         pki.revocation_list(chain.root_issuer, 4712, WHEN + when),
     ]
 

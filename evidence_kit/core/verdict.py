@@ -77,6 +77,7 @@ _EXACT: Mapping[str, State] = {
     "signer.unknown": State.SIGNER_UNKNOWN,
     "timestamp.missing": State.TIMESTAMP_MISSING,
     "timestamp.untrusted": State.TIMESTAMP_UNKNOWN,
+    "timestamp.claimed-future": State.TIMES_CONTRADICT,
     "timestamp.future": State.TIMES_CONTRADICT,
     "timestamp.before-claimed-time": State.TIMES_CONTRADICT,
     "timestamp.stamps-contradict": State.TIMES_CONTRADICT,

@@ -138,8 +138,10 @@ def _compare_package(
 def _check_index(
     stream: BinaryIO, part: Part, archives: Mapping[str, Mapping[int, Record]], subject: str
 ) -> Iterator[Finding]:
-    """Each CDXJ line points at a response (or resource) record of exactly that address and time,
-    and stands under the key by which replay finds that address.
+    """Check that each CDXJ line leads to what replay takes it for.
+
+    It points at a response (or resource) record of exactly that address and time, and stands under
+    the key by which replay finds that address.
     """
     told = 0
     with _part(stream, part) as window:
