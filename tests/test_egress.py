@@ -151,8 +151,10 @@ def test_only_the_allowed_pair_reaches_loopback() -> None:
             code, client = ask(guard, host, wanted)
             client.close()
             assert code == 2
-        assert guard.address_for(own) == "127.0.0.1"
-        assert guard.address_for(1) is None
+        contact = guard.contact_for(own)
+        assert contact is not None
+        assert contact.used == "127.0.0.1"
+        assert guard.contact_for(1) is None
         deadline = time.monotonic() + 5
         while guard.contacts[0].ended is None and time.monotonic() < deadline:
             time.sleep(0.01)

@@ -70,8 +70,8 @@ def test_the_inside_is_out_of_reach_from_page_worker_and_websocket(
         reached.extend(addresses)
         return await original(addresses, port) if PUBLIC not in addresses else None
 
-    original = relay._connect
-    monkeypatch.setattr(relay, "_connect", connect)
+    original = relay.connect
+    monkeypatch.setattr(relay, "connect", connect)
     names = Names()
     targets = ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "inside.example", "metadata.example"]
     targets.append("mapped.example")

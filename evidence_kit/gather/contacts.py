@@ -26,6 +26,7 @@ class Contact:
             then unknown.
         purpose: ``browser`` (through the relay) or what the asking session called it.
         local_port: the browser's own port towards the relay, to join with its NetLog.
+        rewritten: whether the request line went on in another form than the browser wrote it.
         started: UTC; ``ended`` likewise, None while open.
         sent: bytes from here to the host; ``received`` the other way.
     """
@@ -43,6 +44,7 @@ class Contact:
     sent: int = 0
     received: int = 0
     via: str | None = None
+    rewritten: bool = False
 
 
 class ContactList:

@@ -9,7 +9,7 @@ own HTTP session asks :meth:`Guard.resolve_checked` for the same judgement.
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
@@ -20,7 +20,14 @@ from evidence_kit.core.events import EventLog
 from evidence_kit.gather.addresses import Resolve, system_resolve
 from evidence_kit.gather.contacts import Contact, ContactList
 from evidence_kit.gather.egress_policy import EgressPolicy
-from evidence_kit.gather.proxy import CONNECT_SECONDS, Proxies, name_of_failure, open_tunnel
+from evidence_kit.gather.proxy import (
+    CONNECT_SECONDS,
+    Proxies,
+    Proxy,
+    name_of_failure,
+    open_tunnel,
+    proxy_connection,
+)
 from evidence_kit.gather.relay import Relay
 
 
@@ -71,6 +78,11 @@ class Guard:
         return self._relay.port
 
     @property
+    def http_port(self) -> int:
+        """Loopback port of the door for plain http, 0 where there is none."""
+        return self._relay.http_port
+
+    @property
     def contacts(self) -> tuple[Contact, ...]:
         """Every contact so far, in the order they were asked for."""
         return self._contacts.all
@@ -80,18 +92,14 @@ class Guard:
         """How many contacts came after the list was full."""
         return self._contacts.unlisted
 
-    def address_for(self, local_port: int, when: datetime | None = None) -> str | None:
-        """The address that the browser's connection from this port of its own led to.
+    def contact_for(self, local_port: int, when: datetime | None = None) -> Contact | None:
+        """The contact that the browser made from this port of its own.
 
         Args:
             local_port: as in :class:`~evidence_kit.core.exchange.Exchange`.
             when: a moment at which the connection was in use; ports are used again.
-
-        Returns:
-            None where there was no such connection, or it went through a proxy.
         """
-        contact = self._contacts.of_port(local_port, when)
-        return contact.used if contact else None
+        return self._contacts.of_port(local_port, when)
 
     def refuse_private(self, host: str, port: int) -> None:
         """Stop before anything is contacted where this address would be refused in any case.
@@ -126,6 +134,23 @@ class Guard:
             raise _not_public(contact)
         raise NetworkError(f"the name {host} has no address", hint="check the spelling of the URL")
 
+    def http_proxy(self, host: str, port: int) -> Proxy | None:
+        """The proxy that takes requests for plain http to this host; None for a direct one."""
+        return self._policy.http_proxy_for(Contact(host, port, self._clock()))
+
+    def reach_http_proxy(self, host: str, port: int, purpose: str = "session") -> socket.socket:
+        """A connection to that proxy, for requests to this host.
+
+        Raises:
+            NetworkError: an address that may not be contacted.
+            OSError: the proxy cannot be reached.
+        """
+        contact = Contact(host, port, self._clock(), purpose)
+        proxy = self._policy.http_proxy_for(contact)
+        if proxy is None:
+            raise OSError("no proxy leads there")
+        return self._by_proxy(contact, proxy, lambda: proxy_connection(proxy, CONNECT_SECONDS))
+
     def tunnel(self, host: str, port: int, purpose: str = "session") -> socket.socket | None:
         """A connection through the organisation's proxy, None where there is none for this host.
 
@@ -137,12 +162,19 @@ class Guard:
         proxy = self._policy.proxy_for(contact)
         if proxy is None:
             return None
+        return self._by_proxy(
+            contact, proxy, lambda: open_tunnel(proxy, host, port, CONNECT_SECONDS)
+        )
+
+    def _by_proxy(
+        self, contact: Contact, proxy: Proxy, dial: Callable[[], socket.socket]
+    ) -> socket.socket:
         contact = self._policy.through(contact, proxy)
         if contact.refused:
             self._contacts.add(contact)
             raise _not_public(contact)
         try:
-            opened = open_tunnel(proxy, host, port, CONNECT_SECONDS)
+            opened = dial()
         except OSError as error:
             self._contacts.add(replace(contact, error=name_of_failure(error)))
             raise

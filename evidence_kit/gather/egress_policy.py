@@ -40,6 +40,15 @@ class EgressPolicy:
         """The proxy that leads to this host, None where it is reached directly."""
         return self._proxies.for_target(contact.host, contact.port)
 
+    @property
+    def forwards_http(self) -> bool:
+        """Whether there is a proxy that takes requests for plain http as such."""
+        return self._proxies.http is not None
+
+    def http_proxy_for(self, contact: Contact) -> Proxy | None:
+        """The proxy that takes requests for plain http to this host, None without one."""
+        return self._proxies.for_http(contact.host, contact.port)
+
     def direct(self, contact: Contact) -> tuple[Contact, list[str]]:
         """Resolve and sort: the contact with its answers, and the addresses that may be used."""
         try:

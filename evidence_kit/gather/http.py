@@ -27,7 +27,7 @@ from evidence_kit.gather.http_answer import (
     redirect_target,
     retry_time,
 )
-from evidence_kit.gather.http_exchange import ExchangeRecorder, Hop, Resolve, Tunnel
+from evidence_kit.gather.http_exchange import ExchangeRecorder, Forward, Hop, Resolve, Tunnel
 
 MAX_API_BYTES = 32 << 20
 """Bytes of an API answer; real ones, a thread of hundreds of posts included, are under 5 MiB."""
@@ -61,6 +61,7 @@ class RecordingSession:
         sleep: waits between attempts.
         on_exchange: told each attempt once its files are final.
         tunnel: opens a connection through a proxy where one is to be used for a host.
+        forward: the way of requests for plain http, where a proxy takes them as they are.
 
     Raises:
         ConfigError: a CA bundle named in the environment is not there.
@@ -76,6 +77,7 @@ class RecordingSession:
         sleep: Callable[[float], None] = time.sleep,
         on_exchange: Callable[[Exchange], None] | None = None,
         tunnel: Tunnel | None = None,
+        forward: Forward | None = None,
     ) -> None:
         self._recorder = ExchangeRecorder(
             folder,
@@ -84,6 +86,7 @@ class RecordingSession:
             environ=environ,
             on_exchange=on_exchange,
             tunnel=tunnel,
+            forward=forward,
         )
         self._clock = clock
         self._sleep = sleep

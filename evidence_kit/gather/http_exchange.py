@@ -11,8 +11,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
-from typing import Any
-from urllib.parse import urldefrag
+from typing import Any, Protocol
+from urllib.parse import urldefrag, urlsplit
 
 import requests
 import urllib3.exceptions
@@ -31,6 +31,7 @@ from evidence_kit.gather.http_answer import (
     status_on_file,
 )
 from evidence_kit.gather.http_body import BodyLimitError, BodySink
+from evidence_kit.gather.proxy import HTTP_PORT, Proxy
 from evidence_kit.gather.wire_tap import Attempt, WireLimitError, WireTap
 
 USER_AGENT = f"evidence-kit/{__version__}"
@@ -40,6 +41,17 @@ Resolve = Callable[[str, int], str]
 
 Tunnel = Callable[[str, int], socket.socket | None]
 """Host and port to a connection through a proxy; None where the host is reached directly."""
+
+
+class Forward(Protocol):
+    """The way of plain http through an organisation's proxy: the guard has one."""
+
+    def http_proxy(self, host: str, port: int) -> Proxy | None:
+        """The proxy that takes such requests for this host; None where it is reached directly."""
+
+    def reach_http_proxy(self, host: str, port: int) -> socket.socket:
+        """A connection to that proxy, for requests to this host."""
+
 
 MAX_DISCARDED_BYTES = 1 << 20
 """Bytes read of an answer that is not the wanted one (redirect, error) when streaming to a file."""
@@ -85,6 +97,7 @@ class ExchangeRecorder:
         environ: read for own CA bundles.
         on_exchange: told each attempt once its files are final.
         tunnel: opens a connection through a proxy where one is to be used for a host.
+        forward: the way of requests for plain http, where a proxy takes them as they are.
 
     Attributes:
         exchanges: every attempt so far, in the order they began.
@@ -103,11 +116,13 @@ class ExchangeRecorder:
         environ: Mapping[str, str],
         on_exchange: Callable[[Exchange], None] | None,
         tunnel: Tunnel | None,
+        forward: Forward | None,
     ) -> None:
         self._folder = folder
         self._on_exchange = on_exchange
         self._tunnel = tunnel
-        self._tunnelled: set[int] = set()
+        self._forward = forward
+        self._proxied: set[int] = set()
         self._resolve = resolve
         self._clock = clock
         self.exchanges: list[Exchange] = []
@@ -124,7 +139,7 @@ class ExchangeRecorder:
         )
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, _adapter(self._tap))
+            self._session.mount(scheme, _adapter(self._tap, self._forwarder))
 
     def close(self) -> None:
         """Close kept-alive connections; the record stays."""
@@ -187,11 +202,17 @@ class ExchangeRecorder:
         return replace(result, exchange=final)
 
     def _exchange(self, exchange: Exchange, hop: Hop) -> Answer | Failure:
+        headers = dict(hop.headers)
+        proxy = self._forwarder(exchange.url)
+        if proxy is not None:
+            exchange = replace(exchange, notes=(*exchange.notes, "request-sent-to-proxy"))
+            if proxy.authorization:
+                headers["Proxy-Authorization"] = proxy.authorization
         try:
             response = self._session.request(
                 exchange.method,
                 exchange.url,
-                headers=dict(hop.headers),
+                headers=headers,
                 data=hop.body,
                 stream=True,
                 allow_redirects=False,
@@ -224,7 +245,7 @@ class ExchangeRecorder:
                 over = isinstance(error.__cause__ or error.__context__, WireLimitError)
                 truncated = "length" if over else "disconnect"
         notes = sink.notes()
-        exchange = replace(exchange, truncated=truncated, notes=notes)
+        exchange = replace(exchange, truncated=truncated, notes=(*exchange.notes, *notes))
         body: bytes | Path = wanted if wanted is not None else sink.data()
         return Answer(exchange, exchange.url, response.status_code, found, body, sink.decoded)
 
@@ -233,7 +254,7 @@ class ExchangeRecorder:
         if peer is None:
             return replace(exchange, response=response)
         protocols, notes = exchange.protocols, exchange.notes
-        proxied = peer.local_port in self._tunnelled
+        proxied = peer.local_port in self._proxied
         if proxied:
             # The far end of the socket is the proxy; nobody here knows the origin's address.
             exchange = replace(exchange, address_source="")
@@ -261,13 +282,27 @@ class ExchangeRecorder:
                 hint="please report this: the recorder of direct requests has a flaw",
             )
 
-    def _dial(self, host: str, port: int) -> socket.socket:
-        """Open a connection to the address that ``resolve`` allows, or through the proxy."""
-        through = self._tunnel(host, port) if self._tunnel is not None else None
+    def _dial(self, host: str, port: int, tls: bool) -> socket.socket:
+        """Open a connection to the address that ``resolve`` allows, or to a proxy."""
+        through = None
+        if not tls and self._http_proxy(host, port) is not None and self._forward is not None:
+            through = self._forward.reach_http_proxy(host, port)
+        elif self._tunnel is not None:
+            through = self._tunnel(host, port)
         if through is not None:
-            self._tunnelled.add(through.getsockname()[1])
+            self._proxied.add(through.getsockname()[1])
             return through
         return socket.create_connection((self._resolve(host, port), port), CONNECT_SECONDS)
+
+    def _http_proxy(self, host: str, port: int) -> Proxy | None:
+        return None if self._forward is None else self._forward.http_proxy(host, port)
+
+    def _forwarder(self, url: str) -> Proxy | None:
+        """The proxy that gets this request as it is (RFC 9112 section 3.2.2)."""
+        parts = urlsplit(url)
+        if parts.scheme != "http" or not parts.hostname:
+            return None
+        return self._http_proxy(parts.hostname, parts.port or HTTP_PORT)
 
 
 class _OneHopSession(requests.Session):
@@ -281,8 +316,14 @@ class _OneHopSession(requests.Session):
         """None is there to be followed."""
 
 
-def _adapter(tap: WireTap) -> HTTPAdapter:
+def _adapter(tap: WireTap, forwarder: Callable[[str], Proxy | None]) -> HTTPAdapter:
     class TappedAdapter(HTTPAdapter):
+        def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
+            url = request.url or ""
+            if forwarder(url) is not None:
+                return urldefrag(url).url
+            return str(super().request_url(request, proxies))
+
         def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
             super().init_poolmanager(*args, **kwargs)
             self.poolmanager.pool_classes_by_scheme = tap.pools()

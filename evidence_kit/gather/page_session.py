@@ -54,7 +54,9 @@ QUIET_FLAGS = (
 show in the clear."""
 
 
-def launch_flags(proxy_port: int, netlog: Path | None, proxy: str = "") -> tuple[str, ...]:
+def launch_flags(
+    proxy_port: int, netlog: Path | None, proxy: str = "", http_port: int = 0
+) -> tuple[str, ...]:
     """The flags that this program adds to the driver's own.
 
     All connections go to the guard, loopback included; the browser may not resolve names itself
@@ -65,7 +67,7 @@ def launch_flags(proxy_port: int, netlog: Path | None, proxy: str = "") -> tuple
     flags = (
         *QUIET_FLAGS,
         "--block-new-web-contents",
-        *_way_out(proxy_port, proxy),
+        *_way_out(proxy_port, proxy, http_port),
         "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
     )
     if netlog is None:
@@ -73,7 +75,7 @@ def launch_flags(proxy_port: int, netlog: Path | None, proxy: str = "") -> tuple
     return (*flags, f"--log-net-log={netlog}", "--net-log-capture-mode=Everything")
 
 
-def _way_out(proxy_port: int, proxy: str) -> tuple[str, ...]:
+def _way_out(proxy_port: int, proxy: str, http_port: int) -> tuple[str, ...]:
     """Through the guard; or, where only the browser can speak to the proxy, past it."""
     if proxy == SYSTEM_PROXY:
         return ()
@@ -81,8 +83,10 @@ def _way_out(proxy_port: int, proxy: str) -> tuple[str, ...]:
         return (f"--proxy-pac-url={proxy.removeprefix(PAC)}",)
     if proxy:
         return (f"--proxy-server={proxy}",)
+    socks = f"socks5://127.0.0.1:{proxy_port}"
+    ways = f"http=127.0.0.1:{http_port};https={socks};socks={socks}" if http_port else socks
     return (
-        f"--proxy-server=socks5://127.0.0.1:{proxy_port}",
+        f"--proxy-server={ways}",
         "--proxy-bypass-list=<-loopback>",
         "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
     )
@@ -95,6 +99,7 @@ class PageSession:
         browser: what to start.
         options: how to look at the page.
         proxy_port: where the guard listens.
+        http_port: where it listens for plain http; 0 where that needs no door of its own.
         netlog: where the browser logs to; None for none.
         clock: source of times.
         log: gets each event.
@@ -109,10 +114,11 @@ class PageSession:
         netlog: Path | None,
         clock: Clock,
         log: EventLog,
+        http_port: int = 0,
     ) -> None:
         self._browser = browser
         self._options = options
-        self._flags = launch_flags(proxy_port, netlog, options.proxy)
+        self._flags = launch_flags(proxy_port, netlog, options.proxy, http_port)
         self._private = tuple(str(path) for path in (netlog,) if path)
         self._clock = clock
         self._log = log

@@ -1,4 +1,7 @@
-"""Proxies of an organisation's network, as the environment names them, and CONNECT through them.
+"""Proxies of an organisation's network, as the environment names them, and the ways through them.
+
+Requests for plain http go to the proxy as they are, everything else through a tunnel (CONNECT):
+many proxies open tunnels to port 443 only.
 
 The usual variables count: ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY``, in lower
 or upper case, lower first (https://curl.se/docs/manpage.html, ENVIRONMENT). Only proxies that are
@@ -64,7 +67,7 @@ class Proxies:
     """Which proxy leads where.
 
     Attributes:
-        http: for port 80; ``https`` for every other port.
+        http: for plain http, and for tunnels to port 80; ``https`` for every other tunnel.
         without: host names, domains and networks that are reached directly.
     """
 
@@ -76,6 +79,10 @@ class Proxies:
         """The proxy to use, None for a direct connection."""
         proxy = self.http if port == HTTP_PORT else self.https
         return None if proxy is None or self._direct(host, port) else proxy
+
+    def for_http(self, host: str, port: int) -> Proxy | None:
+        """The proxy for a plain http request, whatever its port; None for a direct connection."""
+        return None if self.http is None or self._direct(host, port) else self.http
 
     @property
     def name(self) -> str | None:
@@ -127,7 +134,7 @@ def open_tunnel(proxy: Proxy, host: str, port: int, seconds: float) -> socket.so
     Raises:
         OSError: the proxy cannot be reached, or does not open the way.
     """
-    sock = socket.create_connection((proxy.host, proxy.port), seconds)
+    sock = proxy_connection(proxy, seconds)
     try:
         sock.sendall(proxy.connect_request(host, port))
         head = b""
@@ -141,6 +148,15 @@ def open_tunnel(proxy: Proxy, host: str, port: int, seconds: float) -> socket.so
         sock.close()
         raise
     return sock
+
+
+def proxy_connection(proxy: Proxy, seconds: float) -> socket.socket:
+    """A connection to the proxy itself.
+
+    Raises:
+        OSError: it cannot be reached.
+    """
+    return socket.create_connection((proxy.host, proxy.port), seconds)
 
 
 def connected(head: bytes) -> None:

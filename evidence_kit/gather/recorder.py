@@ -43,6 +43,16 @@ NAVIGATE_SECONDS = 60.0  # DNS, TLS and the first byte of a slow but living serv
 CLOSE_SECONDS = 15.0  # closing takes 0.1 s; a browser that hangs is killed
 MAX_TITLE = 1000  # characters; a title is a label, not a payload
 
+BEHIND_THE_GUARD = frozenset(
+    {
+        "ERR_SOCKS_CONNECTION_FAILED",
+        "ERR_SOCKS_CONNECTION_HOST_UNREACHABLE",
+        "ERR_EMPTY_RESPONSE",  # of the door for plain http, which closes instead of answering
+        "ERR_CONNECTION_CLOSED",
+    }
+)
+"""What the browser reports where the guard refused or failed; the guard knows which."""
+
 _EMPTY = CrossCheck(0, (), ())
 
 T = TypeVar("T")
@@ -174,6 +184,7 @@ class _Job:
             self.browser,
             self.options,
             proxy_port=self.guard.port,
+            http_port=self.guard.http_port,
             netlog=pipe.path if pipe else None,
             clock=self.clock,
             log=self.log,
@@ -286,7 +297,7 @@ class _Job:
         """Behind the guard the browser sees only that the relay failed; the guard knows why."""
         documents = session.documents
         parts = urlsplit(documents[-1].url if documents else self.url)
-        if name in ("ERR_SOCKS_CONNECTION_FAILED", "ERR_SOCKS_CONNECTION_HOST_UNREACHABLE"):
+        if name in BEHIND_THE_GUARD:
             port = parts.port or (443 if parts.scheme == "https" else 80)
             contact = _newest(self.guard.contacts, parts.hostname or "", port)
             if contact is not None and contact.refused:

@@ -1,5 +1,8 @@
 """The relay through which the browser reaches the outside: SOCKS5 on loopback, in its own thread.
 
+Where the organisation has a proxy for plain http, a second door speaks HTTP
+(:mod:`~evidence_kit.gather.http_door`).
+
 It connects to the very address that the policy has checked, or to the organisation's proxy, and
 passes bytes on without looking at them; TLS stays end to end between browser and origin.
 """
@@ -9,12 +12,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from evidence_kit.core.clock import Clock
 from evidence_kit.core.errors import NetworkError
 from evidence_kit.gather.contacts import Contact, ContactList
 from evidence_kit.gather.egress_policy import EgressPolicy
+from evidence_kit.gather.http_door import HttpDoor
 from evidence_kit.gather.proxy import (
     CONNECT_SECONDS,
     END_OF_HEAD,
@@ -22,6 +27,7 @@ from evidence_kit.gather.proxy import (
     connected,
     name_of_failure,
 )
+from evidence_kit.gather.relay_streams import BUFFER, close, connect, judge, pump
 from evidence_kit.gather.socks import (
     CONNECTION_REFUSED,
     DONE,
@@ -33,11 +39,11 @@ from evidence_kit.gather.socks import (
 )
 
 HANDSHAKE_SECONDS = 10.0  # the browser on the same machine answers within milliseconds
-RESOLVE_SECONDS = 15.0  # system resolvers give up after 5-10 s
-IDLE_SECONDS = 120.0  # an event stream may be silent this long; the page's own limit is shorter
 STOP_SECONDS = 5.0  # closing sockets takes milliseconds; a stuck resolver thread is left behind
 MAX_CONNECTIONS = 512  # at once; Chromium itself keeps to 32 HTTP and 255 WebSocket sockets
-BUFFER = 256 << 10  # bytes read at once and held per direction
+
+Door = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+"""Serves one connection of the browser; what it leaves open is closed for it."""
 
 _Opened = tuple[Contact, asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -51,7 +57,8 @@ class Relay:
         clock: source of times.
 
     Attributes:
-        port: on loopback; 0 while the relay is not running.
+        port: of the SOCKS door on loopback; 0 while the relay is not running.
+        http_port: of the door for plain http; 0 where no proxy wants that apart.
     """
 
     def __init__(self, policy: EgressPolicy, contacts: ContactList, clock: Clock) -> None:
@@ -60,9 +67,10 @@ class Relay:
         self._clock = clock
         self._open = 0
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._thread: threading.Thread | None = None
         self.port = 0
+        self.http_port = 0
 
     def start(self) -> None:
         """Listen on a free port of loopback.
@@ -77,10 +85,10 @@ class Relay:
             loop = asyncio.new_event_loop()
             self._loop = loop
             try:
-                self._server = loop.run_until_complete(
-                    asyncio.start_server(self._serve, "127.0.0.1", 0, limit=BUFFER)
-                )
-                self.port = self._server.sockets[0].getsockname()[1]
+                self.port = self._listen(loop, self._socks)
+                if self._policy.forwards_http:
+                    door = HttpDoor(self._policy, self._contacts, self._clock)
+                    self.http_port = self._listen(loop, door.serve)
                 ready.set()
                 loop.run_forever()
             except OSError as error:
@@ -105,12 +113,21 @@ class Relay:
             with contextlib.suppress(RuntimeError):  # the loop ended by itself
                 loop.call_soon_threadsafe(loop.stop)
             thread.join(STOP_SECONDS)
-        self.port = 0
+        self.port = self.http_port = 0
+
+    def _listen(self, loop: asyncio.AbstractEventLoop, door: Door) -> int:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await self._serve(door, reader, writer)
+
+        server = loop.run_until_complete(asyncio.start_server(serve, "127.0.0.1", 0, limit=BUFFER))
+        self._servers.append(server)
+        port: int = server.sockets[0].getsockname()[1]
+        return port
 
     def _finish(self, loop: asyncio.AbstractEventLoop) -> None:
         """Close what is open; runs in the relay's thread once the loop was stopped."""
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         tasks = asyncio.all_tasks(loop)
         for task in tasks:
             task.cancel()
@@ -118,18 +135,20 @@ class Relay:
             loop.run_until_complete(asyncio.wait(tasks, timeout=STOP_SECONDS))
         loop.close()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(
+        self, door: Door, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         self._open += 1
         try:
             if self._open > MAX_CONNECTIONS:
                 self._contacts.add(Contact("", 0, self._clock(), error="too-many-connections"))
                 return
-            await self._socks(reader, writer)
-        except (asyncio.IncompleteReadError, OSError, TimeoutError):
-            pass  # the browser went away or does not speak SOCKS5: there is nobody to answer
+            await door(reader, writer)
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, OSError, TimeoutError):
+            pass  # the browser went away or does not speak this: there is nobody to answer
         finally:
             self._open -= 1
-            await _close(writer)
+            await close(writer)
 
     async def _socks(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async with asyncio.timeout(HANDSHAKE_SECONDS):
@@ -153,27 +172,21 @@ class Relay:
         counts = [0, 0]
         try:
             await asyncio.gather(
-                _pump(reader, far_writer, counts, 0), _pump(far_reader, writer, counts, 1)
+                pump(reader, far_writer, counts, 0), pump(far_reader, writer, counts, 1)
             )
         finally:
             ended = replace(contact, ended=self._clock(), sent=counts[0], received=counts[1])
             self._contacts.renew(place, ended)
-            await _close(far_writer)
+            await close(far_writer)
 
     async def _direct(self, contact: Contact, writer: asyncio.StreamWriter) -> _Opened | None:
         """Resolve, judge, connect; where that fails the browser is told and the contact kept."""
-        loop = asyncio.get_running_loop()
-        try:
-            contact, good = await asyncio.wait_for(
-                loop.run_in_executor(None, self._policy.direct, contact), RESOLVE_SECONDS
-            )
-        except TimeoutError:
-            contact, good = replace(contact, error="name-not-resolved"), []
+        contact, good = await judge(self._policy, contact)
         if not good:
             self._contacts.add(contact)
             writer.write(reply(NOT_ALLOWED if contact.refused else HOST_UNREACHABLE))
             return None
-        opened = await _connect(good, contact.port)
+        opened = await connect(good, contact.port)
         if opened is None:
             self._contacts.add(replace(contact, error="connection-failed"))
             writer.write(reply(CONNECTION_REFUSED))
@@ -201,49 +214,3 @@ class Relay:
             writer.write(reply(CONNECTION_REFUSED))
             return None
         return contact, reader, far_writer
-
-
-async def _connect(
-    addresses: list[str], port: int
-) -> tuple[str, asyncio.StreamReader, asyncio.StreamWriter] | None:
-    """The first of the checked addresses that answers; each has its share of the time."""
-    share = max(CONNECT_SECONDS / len(addresses), 2.0)
-    for address in addresses:
-        try:
-            async with asyncio.timeout(share):
-                reader, writer = await asyncio.open_connection(address, port, limit=BUFFER)
-        except (OSError, TimeoutError):
-            continue
-        return address, reader, writer
-    return None
-
-
-async def _pump(
-    source: asyncio.StreamReader, target: asyncio.StreamWriter, counts: list[int], index: int
-) -> None:
-    """Pass bytes on until one side ends; ``drain`` keeps at most one buffer in memory."""
-    try:
-        while True:
-            moved = sum(counts)
-            try:
-                async with asyncio.timeout(IDLE_SECONDS):
-                    data = await source.read(BUFFER)
-            except TimeoutError:
-                if sum(counts) != moved:  # the other direction is busy: a long download
-                    continue
-                raise
-            if not data:
-                break
-            counts[index] += len(data)
-            target.write(data)
-            await target.drain()
-        if target.can_write_eof():
-            target.write_eof()
-    except (OSError, TimeoutError):
-        target.close()  # a broken half must not leave the other waiting
-
-
-async def _close(writer: asyncio.StreamWriter) -> None:
-    writer.close()
-    with contextlib.suppress(OSError, asyncio.CancelledError):
-        await writer.wait_closed()

@@ -21,8 +21,9 @@ from urllib3.exceptions import NewConnectionError
 
 from evidence_kit.core.exchange import TlsSeen
 
-Dial = Callable[[str, int], socket.socket]
-"""Opens a TCP connection to a host and port; where it leads is the caller's decision."""
+Dial = Callable[[str, int, bool], socket.socket]
+"""Opens a TCP connection to a host and port, for TLS or not; where it leads is the caller's
+decision."""
 
 _DER = 2
 """``_ssl.ENCODING_DER``."""
@@ -139,7 +140,8 @@ class WireTap:
 
 def _open(tap: WireTap, connection: HTTPConnection) -> socket.socket:
     try:
-        return tap.dial(connection.host.strip("[]"), connection.port)
+        tls = isinstance(connection, HTTPSConnection)
+        return tap.dial(connection.host.strip("[]"), connection.port, tls)
     except OSError as error:
         raise NewConnectionError(connection, str(error)) from error
 

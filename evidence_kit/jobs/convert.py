@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from evidence_kit.core.canonical_json import dumps, loads
 from evidence_kit.core.clock import Clock, iso
 from evidence_kit.core.exchange import Exchange, TlsSeen
+from evidence_kit.gather.contacts import Contact
 from evidence_kit.gather.egress import Guard
 from evidence_kit.gather.page_types import PageRecording
 from evidence_kit.gather.public_roots import ends_in_public_root
@@ -56,17 +57,27 @@ def with_guard_addresses(
     found = []
     for exchange in exchanges:
         if exchange.local_port is not None:
-            address = (
-                None if own_proxy else guard.address_for(exchange.local_port, exchange.started)
+            contact = (
+                None if own_proxy else guard.contact_for(exchange.local_port, exchange.started)
             )
+            address = contact.used if contact is not None else None
             exchange = replace(
                 exchange,
                 remote_address=address,
                 remote_port=urlsplit(exchange.url).port or exchange.remote_port,
                 address_source="guard" if address else "",
+                notes=(*exchange.notes, *_way_notes(exchange, contact)),
             )
         found.append(exchange)
     return found
+
+
+def _way_notes(exchange: Exchange, contact: Contact | None) -> Iterator[str]:
+    """How plain http went on behind the guard, where that is not what the browser wrote."""
+    if contact is not None and contact.rewritten:
+        yield "request-line-sent-with-path-only"
+    elif contact is not None and contact.via and exchange.url.startswith("http:"):
+        yield "request-sent-to-proxy"
 
 
 class Converter:

@@ -170,6 +170,7 @@ class Gathering:
                     environ=self.environ,
                     on_exchange=lambda item: self._journal("api-exchange", item),
                     tunnel=guard.tunnel,
+                    forward=guard,
                 )
             )
             offset = pool.submit(self._clock_check, token, session)
