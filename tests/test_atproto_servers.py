@@ -261,3 +261,41 @@ def test_capture_prove_delete_and_prove_the_absence(atproto: Network, tmp_path: 
     assert proof["revision"] in said["atproto.absence-ok"]
     assert "nor who removed it" in said["atproto.absence-ok"]
     assert first.record["platform"]["proof"]["kind"] == "atproto-record/1"
+
+
+@pytest.mark.browser
+def test_with_an_app_password_a_post_for_accounts_only_is_had(
+    atproto: Network, tmp_path: Path
+) -> None:
+    """A real session at the real server, used once, ended, and no secret of it in the bundle."""
+    made = atproto.call("com.atproto.server.createAppPassword", atproto.piet.token, {"name": "kit"})
+    post = atproto.post(atproto.jan, "alleen voor wie is aangemeld")
+    atproto.front.hidden.add(post["uri"])
+    home = new_home(tmp_path)
+    folder = tmp_path / "out"
+    ended = evidence_kit(
+        *("capture", atproto.page(atproto.jan, post["uri"]), "--allow-private", "--no-tsa"),
+        *("--output", str(folder), "--passphrase-fd", "0", "--json"),
+        home=home,
+        **atproto.environ,
+        BLUESKY_IDENTIFIER=atproto.piet.handle,
+        BLUESKY_APP_PASSWORD=made["password"],
+        BLUESKY_SERVICE=atproto.front.address,
+    )
+    (bundle,) = folder.glob("*.asice")
+    found = Sealed(bundle, ended.stdout, ended.returncode)
+    platform = found.record["platform"]
+    assert platform["token_used"], platform
+    assert "session.used" in {gap["code"] for gap in platform["gaps"]}
+    posts = json.loads(found.read("data/post.json"))["posts"]
+    assert posts[0]["likes"]["value"] == 3
+    assert "thread-as-account" in posts[0]["likes"]["source"]["file"]
+    warc = found.read("data/api/exchanges.warc")
+    assert b"createSession" in warc
+    assert b"deleteSession" in warc
+    assert b'"accessJwt":"REDACTED#' in warc
+    everything = bundle.read_bytes() + ended.stdout.encode() + ended.stderr.encode()
+    assert made["password"].encode() not in everything
+    assert b"eyJ" not in everything
+    assert b"piet@example.com" not in everything
+    assert verified(bundle, home)[0] == 0

@@ -11,8 +11,6 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from evidence_kit.core.events import Silent
-from evidence_kit.gather.http import RecordingSession
-from evidence_kit.gather.http_answer import Answer
 from evidence_kit.platforms import bluesky_read
 from evidence_kit.platforms.base import ApiFolder, NotThisPlatformError, PlatformResult, State
 from evidence_kit.platforms.bluesky import BlueskyAdapter
@@ -326,60 +324,6 @@ def test_an_unknown_handle(tmp_path: Path) -> None:
     assert "handle.not-found" in gaps(result)
     with pytest.raises(NotThisPlatformError):
         fetch(world, tmp_path / "other", f"https://elders.invalid/profile/jan.test/post/{RKEY}")
-
-
-class OwnSite:
-    """A session to which the handle's own site is a server on this machine."""
-
-    def __init__(self, session: RecordingSession, base: str) -> None:
-        self._session = session
-        self._base = base
-
-    def get(self, url: str, **more: Any) -> Answer:
-        return self._session.get(url.replace("https://jan.voorbeeld.nl", self._base), **more)
-
-    def send(self, method: str, url: str, **more: Any) -> Answer:
-        return self._session.send(method, url, **more)
-
-
-@pytest.mark.parametrize(
-    ("said", "service", "code"),
-    [
-        (b"did:plc:%s\n", True, ""),
-        (b"did:plc:" + b"a" * 24, True, "handle.disagreement"),
-        (b"<html>did:plc:%s", True, ""),
-        (b"did:plc:%s", False, "handle.not-found"),
-    ],
-    ids=["agrees", "another", "no-did", "only-the-site"],
-)
-def test_what_the_handle_s_own_site_says(
-    said: bytes, service: bool, code: str, tmp_path: Path
-) -> None:
-    world = World()
-    plain = world.did.rpartition(":")[2].encode()
-    world.answers["atproto-did"] = (200, "text/plain", said.replace(b"%s", plain))
-    if not service:
-        refusal = js({"error": "InvalidRequest", "message": "Unable to resolve handle"}, 400)
-        world.answers["com.atproto.identity.resolveHandle"] = refusal
-    adapter_url = f"https://bsky.app/profile/jan.voorbeeld.nl/post/{RKEY}"
-    out = ApiFolder(tmp_path / "bag")
-    with playing(world.answer) as base, recording(tmp_path / "wire") as session:
-        world.base = base
-        adapter = BlueskyAdapter(api=base, plc=base)
-        target = adapter.recognise(adapter_url)
-        assert target is not None
-        result = adapter.fetch(target, OwnSite(session, base), out, Silent())
-    assert result.state is State.FOUND
-    assert result.posts[0].fields["author_id"].value == world.did
-    found = set(gaps(result)) - {"handle.not-confirmed"}
-    assert found == ({code} if code else set())
-
-
-def test_a_handle_s_site_that_cannot_be_reached_is_said(tmp_path: Path) -> None:
-    url = f"https://bsky.app/profile/jan.voorbeeld.nl/post/{RKEY}"
-    result, _ = fetch(World(), tmp_path, url)
-    assert result.state is State.FOUND
-    assert "handle-statement.not-fetched" in gaps(result)
 
 
 @pytest.mark.parametrize(("status", "state"), [(410, State.GONE), (404, State.NOT_THERE)])

@@ -11,7 +11,13 @@ from pathlib import Path
 import pytest
 
 from evidence_kit.core.exchange import Exchange, Representation, Source
-from evidence_kit.jobs.gaps import MAX_TOLD, page_errors, page_losses, platform_gaps
+from evidence_kit.jobs.gaps import (
+    MAX_TOLD,
+    page_errors,
+    page_losses,
+    platform_gaps,
+    platform_warnings,
+)
 from evidence_kit.platforms.base import Gap, PlatformResult, State
 from tests.fixtures_page import Capture, page_home, sealed, site
 from tests.page_site import PageSite
@@ -163,3 +169,10 @@ def test_a_page_with_holes_is_never_complete(site: PageSite, sealed: Capture) ->
     assert lost <= found.missing()
     warned = {item["subject"]: item["detail"] for item in found.record["warnings"]}
     assert "HTTP 404" in warned[site.url("/gone.png")]
+
+
+def test_two_sources_that_contradict_each_other_are_a_warning() -> None:
+    codes = ("handle.disagreement", "record.differs", "media.other-content", "api.decoded")
+    found = PlatformResult("x", State.FOUND, gaps=tuple(Gap(code, "s", "d") for code in codes))
+    assert [note.code for note in platform_warnings(found)] == list(codes[:3])
+    assert platform_warnings(None) == []

@@ -10,10 +10,12 @@ KEYRING_SERVICE = "evidence-kit"
 
 SECRETS = frozenset(
     {"X_BEARER_TOKEN", "MASTODON_ACCESS_TOKEN", "YOUTUBE_API_KEY", "REDDIT_CLIENT_SECRET"}
-    | {"META_ACCESS_TOKEN", "THREADS_ACCESS_TOKEN", "MATRIX_ACCESS_TOKEN"}
+    | {"META_ACCESS_TOKEN", "THREADS_ACCESS_TOKEN", "MATRIX_ACCESS_TOKEN", "BLUESKY_APP_PASSWORD"}
 )
 """Variables whose value is never shown and may lie in the keyring."""
-KEPT = SECRETS | {"REDDIT_CLIENT_ID", "MASTODON_INSTANCE", "MATRIX_HOMESERVER"}
+KEPT = SECRETS | {
+    *("REDDIT_CLIENT_ID", "MASTODON_INSTANCE", "MATRIX_HOMESERVER", "BLUESKY_IDENTIFIER"),
+}
 """These and what belongs to them, which may lie there too."""
 
 

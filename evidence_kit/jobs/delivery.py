@@ -20,7 +20,7 @@ from evidence_kit.gather.tsa_client import TsaClient
 from evidence_kit.jobs.bundle import SOFTWARE, Seal, Sealed, seal_folder
 from evidence_kit.jobs.capture_types import CaptureRequest, target_of
 from evidence_kit.jobs.convert import Converter
-from evidence_kit.jobs.gaps import page_errors, page_losses, platform_gaps
+from evidence_kit.jobs.gaps import page_errors, page_losses, platform_gaps, platform_warnings
 from evidence_kit.jobs.gathering import Gathered
 from evidence_kit.jobs.operator import Operator
 from evidence_kit.jobs.record import Note, Parts, StartToken, TlsFile, build_record
@@ -28,6 +28,7 @@ from evidence_kit.jobs.stamping import authorities, revoker, stamper
 from evidence_kit.jobs.stream_index import stream_index
 from evidence_kit.jobs.workfolder import FAILED, NOT_APPLICABLE, WorkFolder
 from evidence_kit.platforms.base import post_document
+from evidence_kit.platforms.bluesky_session import own_addresses
 from evidence_kit.seal.redact import Redactor
 from evidence_kit.seal.redact_websocket import frame_texts
 from evidence_kit.seal.signer import Signer
@@ -124,6 +125,7 @@ def deliver(
             warnings=[
                 *_warnings(gathered.clock, gathered.start_token, request),
                 *_private_authorities(tls),
+                *platform_warnings(gathered.platform),
                 *page_errors(gathered.exchanges),
                 *losses.aside,
                 *warnings,
@@ -166,6 +168,9 @@ def _learn(redactor: Redactor, gathered: Gathered, request: CaptureRequest) -> N
                     redactor.learn_message(text)
     for exchange in (*gathered.exchanges, *gathered.api):
         redactor.learn(exchange)
+    for exchange in gathered.api:
+        for address in own_addresses(exchange):
+            redactor.learn_private("address of mail of the own account", address)
 
 
 def seal_capture(

@@ -48,6 +48,10 @@ class Losses:
     aside: tuple[Note, ...]
 
 
+_CONTRADICTIONS = (".disagreement", ".differs", ".other-content")
+"""Ends of the codes with which an adapter says that two who should agree do not."""
+
+
 def page_losses(exchanges: Iterable[Exchange], needed: Iterable[str] = ()) -> Losses:
     """Sort what never came, or came in part.
 
@@ -118,6 +122,16 @@ def platform_gaps(platform: PlatformResult | None) -> list[Mapping[str, str]]:
         {"what": f"{gap.code} {gap.subject}".strip(), "why": gap.detail}
         for gap in gaps
         if gap.code.endswith(_OF_PLATFORM)
+    ]
+
+
+def platform_warnings(platform: PlatformResult | None) -> list[Note]:
+    """Where two sources that should say the same do not, for ``warnings``."""
+    gaps = platform.gaps if platform is not None else ()
+    return [
+        Note(gap.code, gap.subject, gap.detail)
+        for gap in gaps
+        if gap.code.endswith(_CONTRADICTIONS)
     ]
 
 

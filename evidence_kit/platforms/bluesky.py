@@ -9,11 +9,13 @@ and ``app.bsky``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from evidence_kit.core.errors import InputError, NetworkError, RateLimitedError
 from evidence_kit.core.events import EventLog
+from evidence_kit.gather.dns_txt import TxtQuery
 from evidence_kit.platforms.base import (
     ApiFolder,
     Http,
@@ -26,9 +28,11 @@ from evidence_kit.platforms.base import (
     base_of,
 )
 from evidence_kit.platforms.bluesky_address import is_known, read_address
+from evidence_kit.platforms.bluesky_handle import resolve_handle
 from evidence_kit.platforms.bluesky_proof import Proven, make_proof
 from evidence_kit.platforms.bluesky_read import (
     MAX_THREAD_POSTS,
+    MEANING,
     blobs_of,
     depths,
     hidden,
@@ -39,6 +43,7 @@ from evidence_kit.platforms.bluesky_read import (
     shown_images,
     shown_video,
 )
+from evidence_kit.platforms.bluesky_session import AppPassword, close_session, open_session
 from evidence_kit.platforms.reading import Raw, text_at
 from evidence_kit.platforms.visit import MAX_MEDIA_FILES, MEDIA_FILES, Visit
 from evidence_kit.seal.atproto_cbor import Cid, ProofError
@@ -52,36 +57,10 @@ COLLECTION = "app.bsky.feed.post"
 BOUNDS = {"replies-depth": 10, "ancestors": 80, "posts-read": MAX_THREAD_POSTS}
 """Of the thread: what is asked for (the service's own bounds are 1000 and 1000) and read."""
 
-_NO_CONTACT = frozenset(
-    {"alt", "arpa", "example", "internal", "invalid", "local", "localhost", "onion", "test"}
+_LOGIN_WOULD_ADD = (
+    "with BLUESKY_IDENTIFIER and BLUESKY_APP_PASSWORD: threads of accounts that are shown to "
+    "logged-in readers only"
 )
-"""Top-level names that no public handle can have (AT Protocol, handle specification)."""
-
-_MEANING = {
-    "AccountTakedown": (
-        State.GONE,
-        "taken-down",
-        "the server says that the account was taken down",
-    ),
-    "RepoTakendown": (State.GONE, "taken-down", "the server says that the account was taken down"),
-    "RepoDeleted": (State.GONE, "deleted", "the server says that the account was deleted"),
-    "RepoDeactivated": (State.NOT_THERE, "deactivated", "the account is deactivated at its server"),
-    "AccountDeactivated": (
-        *(State.NOT_THERE, "deactivated"),
-        "the account is deactivated at its server",
-    ),
-    "RepoSuspended": (State.NOT_THERE, "suspended", "the account is suspended at its server"),
-    "RepoNotFound": (State.NOT_THERE, "not-here", "the server does not hold this account"),
-    "RecordNotFound": (
-        *(State.NOT_THERE, "not-there"),
-        "the server holds no such record; it does not say whether there was one",
-    ),
-    "NotFound": (
-        *(State.NOT_THERE, "not-shown"),
-        "the public service shows no such post; it does not say why",
-    ),
-}
-"""What the names of errors mean, as far as the platform tells them apart."""
 
 
 @dataclass(frozen=True)
@@ -91,10 +70,14 @@ class BlueskyAdapter:
     Args:
         api: the public service.
         plc: the directory of accounts.
+        txt: asks DNS; None where there is none for names outside.
+        account: logs in where visitors are shown less, None for never.
     """
 
     api: str = PUBLIC_API
     plc: str = PLC_DIRECTORY
+    txt: TxtQuery | None = None
+    account: AppPassword | None = None
     name: str = "bluesky"
 
     def recognise(self, url: str) -> Target | None:
@@ -121,7 +104,9 @@ class _Questions:
         self._adapter = adapter
         self._api, self._plc = adapter.api.rstrip("/"), adapter.plc.rstrip("/")
         self._out = out
-        self._visit = Visit(adapter.name, http, out, log, bounds=BOUNDS)
+        self._visit = Visit(
+            adapter.name, http, out, log, bounds=BOUNDS, token_would_add=_LOGIN_WOULD_ADD
+        )
         self._states: list[State] = []
         for base, usual in ((self._api, PUBLIC_API), (self._plc, PLC_DIRECTORY)):
             if base != usual:
@@ -174,30 +159,14 @@ class _Questions:
                 return actor
             self._visit.gap("account.unknown-kind", actor, "this kind of DID is not used here")
             return None
-        raw = self._xrpc("handle", self._api, "com.atproto.identity.resolveHandle", handle=actor)
-        told = text_at(raw.value, "/did") if raw is not None and raw.usable else ""
-        own = self._own_statement(actor)
-        if told and own and told != own:
-            detail = f"the service says {told}, the handle's own site says {own}"
-            self._visit.gap("handle.disagreement", actor, detail)
-        did = told or own  # the service's word first: it is what the captured page goes by
-        return did if is_did(did) else None
-
-    def _own_statement(self, handle: str) -> str:
-        """What the handle's own site says (``/.well-known/atproto-did``); empty where nothing.
-
-        The other way, a DNS TXT record, is not asked: no answer of it could be kept as evidence.
-        """
-        if handle.rpartition(".")[2].lower() in _NO_CONTACT:
-            return ""
-        url = f"https://{handle.lower()}/.well-known/atproto-did"
-        try:
-            raw = self._visit.ask("handle-statement", url)
-        except (NetworkError, InputError) as error:
-            self._visit.gap("handle-statement.not-fetched", url, error.message)
-            return ""
-        text = raw.body[:300].decode("ascii", "replace").strip()
-        return text if raw.status == 200 and is_did(text) else ""
+        return resolve_handle(
+            self._visit,
+            actor,
+            lambda: self._xrpc(
+                "handle", self._api, "com.atproto.identity.resolveHandle", handle=actor
+            ),
+            self._adapter.txt,
+        )
 
     def _unresolved(self) -> State:
         if not is_known(self._target.base):
@@ -249,24 +218,51 @@ class _Questions:
         return record, car if car is not None and car.status == 200 and car.complete else None
 
     def _from_service(self, did: str, uri: str) -> tuple[Raw | None, Raw | None]:
-        thread = self._xrpc(
-            *("thread", self._api, "app.bsky.feed.getPostThread"),
-            uri=uri,
-            depth=str(BOUNDS["replies-depth"]),
-            parentHeight=str(BOUNDS["ancestors"]),
-        )
+        asked = {
+            "uri": uri,
+            "depth": str(BOUNDS["replies-depth"]),
+            "parentHeight": str(BOUNDS["ancestors"]),
+        }
+        thread = self._xrpc("thread", self._api, "app.bsky.feed.getPostThread", **asked)
+        if not is_thread(thread, uri) or (thread is not None and hidden(thread)):
+            thread = self._as_account(uri, asked) or thread
         self._xrpc("posts", self._api, "app.bsky.feed.getPosts", uris=uri)
         profile = self._xrpc("profile", self._api, "app.bsky.actor.getProfile", actor=did)
         if profile is None or not profile.usable or text_at(profile.value, "/did") != did:
             profile = None
         return thread, profile
 
+    def _as_account(self, uri: str, asked: dict[str, str]) -> Raw | None:
+        """The thread as an account of the user sees it; None where that shows no more."""
+        visit, account = self._visit, self._adapter.account
+        session = open_session(visit, account) if account is not None else None
+        if session is None:
+            return None
+        visit.token_used, visit.token_would_add = True, ""
+        detail = "visitors are shown less, so the thread was asked for as this account too"
+        visit.gap("session.used", session.did, detail)
+        what = "thread-as-account"
+        thread = self._ask(what, session.base, "app.bsky.feed.getPostThread", asked, session.bearer)
+        close_session(visit, session)
+        return thread if is_thread(thread, uri) else None
+
     def _xrpc(self, what: str, base: str, method: str, **params: str) -> Raw | None:
+        """One question that anybody may ask."""
+        return self._ask(what, base, method, params)
+
+    def _ask(
+        self,
+        what: str,
+        base: str,
+        method: str,
+        params: Mapping[str, str],
+        headers: Mapping[str, str] | None = None,
+    ) -> Raw | None:
         """One question; errors are told by their name, as the protocol has it."""
         visit = self._visit
         url = f"{base}/xrpc/{method}?{urlencode(params, safe=':')}"
         try:
-            raw = visit.ask(what, url)
+            raw = visit.ask(what, url, headers)
         except RateLimitedError as error:
             self._states.append(State.RATE_LIMITED)
             visit.gap(f"{what}.rate-limited", url, f"{error.message}: {error.hint}")
@@ -278,8 +274,8 @@ class _Questions:
         if raw.status == 200 and (raw.value is not None or what == "record-proof"):
             return raw
         name = text_at(raw.value, "/error")
-        if name in _MEANING and raw.status in (400, 403, 404):
-            state, word, detail = _MEANING[name]
+        if name in MEANING and raw.status in (400, 403, 404):
+            state, word, detail = MEANING[name]
             self._states.append(state)
             visit.gap(f"{what}.{word}", raw.path, f"{name}: {detail}")
         elif what == "handle" and raw.status == 400 and name == "InvalidRequest":

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from evidence_kit.core.post import Post, Sourced
+from evidence_kit.platforms.base import State
 from evidence_kit.platforms.reading import Raw, at, read_fields, text_at
 
 MAX_THREAD_POSTS = 500
@@ -58,6 +59,33 @@ RECORD: Table = {
 """Fields of ``com.atproto.repo.getRecord``: what the author's own server holds, and signs."""
 
 PROFILE: Table = {"author_id": "did", "author_handle": "handle", "author_name": "displayName"}
+
+
+MEANING = {
+    "AccountTakedown": (
+        State.GONE,
+        "taken-down",
+        "the server says that the account was taken down",
+    ),
+    "RepoTakendown": (State.GONE, "taken-down", "the server says that the account was taken down"),
+    "RepoDeleted": (State.GONE, "deleted", "the server says that the account was deleted"),
+    "RepoDeactivated": (State.NOT_THERE, "deactivated", "the account is deactivated at its server"),
+    "AccountDeactivated": (
+        *(State.NOT_THERE, "deactivated"),
+        "the account is deactivated at its server",
+    ),
+    "RepoSuspended": (State.NOT_THERE, "suspended", "the account is suspended at its server"),
+    "RepoNotFound": (State.NOT_THERE, "not-here", "the server does not hold this account"),
+    "RecordNotFound": (
+        *(State.NOT_THERE, "not-there"),
+        "the server holds no such record; it does not say whether there was one",
+    ),
+    "NotFound": (
+        *(State.NOT_THERE, "not-shown"),
+        "the public service shows no such post; it does not say why",
+    ),
+}
+"""What the names of errors mean, as far as the platform tells them apart."""
 
 
 @dataclass(frozen=True)

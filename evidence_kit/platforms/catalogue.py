@@ -73,6 +73,8 @@ ROWS = (
         "bluesky",
         "Bluesky",
         "post, thread, author, media, and proof that the author's server signed the post",
+        ("BLUESKY_IDENTIFIER", "BLUESKY_APP_PASSWORD"),
+        "threads that are shown to logged-in readers only",
     ),
     Row("discourse", "Discourse", "post, topic around it, latest change, author, pictures"),
     Row("nodebb", "NodeBB", "post, topic around it, author, pictures"),

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from evidence_kit.core.events import EventLog
+from evidence_kit.gather.dns_txt import txt_records
+from evidence_kit.gather.proxy import proxies_from
 from evidence_kit.platforms.base import (
     Adapter,
     ApiFolder,
@@ -18,6 +20,7 @@ from evidence_kit.platforms.base import (
 )
 from evidence_kit.platforms.bluesky import PLC_DIRECTORY, PUBLIC_API, BlueskyAdapter
 from evidence_kit.platforms.bluesky_address import page_address
+from evidence_kit.platforms.bluesky_session import SERVICE, AppPassword
 from evidence_kit.platforms.discourse import DiscourseAdapter
 from evidence_kit.platforms.generic import GenericAdapter
 from evidence_kit.platforms.mastodon import MastodonAdapter
@@ -61,6 +64,8 @@ _MAKERS: tuple[Callable[[Mapping[str, str]], Adapter], ...] = (
     lambda environ: BlueskyAdapter(
         api=environ.get("BSKY_PUBLIC_API") or PUBLIC_API,
         plc=environ.get("ATPROTO_PLC_DIRECTORY") or PLC_DIRECTORY,
+        txt=None if proxies_from(environ).name else txt_records,
+        account=_app_password(environ),
     ),
     lambda _: DiscourseAdapter(),
     lambda _: NodeBbAdapter(),
@@ -92,6 +97,14 @@ def _takers(addresses: Iterable[str], environ: Mapping[str, str]) -> Iterator[tu
         if taken:
             adapter = make(environ)
             yield from ((adapter, address) for address in taken)
+
+
+def _app_password(environ: Mapping[str, str]) -> AppPassword | None:
+    identifier = environ.get("BLUESKY_IDENTIFIER")
+    password = environ.get("BLUESKY_APP_PASSWORD")
+    if not identifier or not password:
+        return None
+    return AppPassword(identifier, password, environ.get("BLUESKY_SERVICE") or SERVICE)
 
 
 def _number(text: str | None) -> int:

@@ -85,6 +85,15 @@ class Redactor:
         if raw:
             self._secrets.learn(name, raw)
 
+    def learn_private(self, name: str, value: str) -> None:
+        """Remember what is the operator's own business, such as the address of mail of an account.
+
+        It is masked wherever it stands, also where it looks like words; so nothing that a page
+        could have chosen may come in here.
+        """
+        if value:
+            self._secrets.learn_private(name, value.encode("utf-8", "surrogateescape"))
+
     def learn_url(self, url: str) -> None:
         """Remember the credentials of an address that was asked for, where it recurs as well."""
         raw = url.encode("utf-8", "surrogateescape")

@@ -17,6 +17,9 @@ from urllib.parse import unquote_to_bytes
 MIN_LENGTH = 16
 """Characters; below that a value also occurs by chance, and guessing it is no work anyway."""
 
+MIN_PRIVATE = 6
+"""Characters of a value of the operator's own, the shortest addresses of mail."""
+
 MAX_LENGTH = 8192
 """Bytes of one secret; browsers cap a cookie at 4,096, tokens in headers stay under 8 KiB."""
 
@@ -139,6 +142,16 @@ class Secrets:
             elif len(value) <= MAX_LENGTH:
                 self._plain.append((value, number))
         return number
+
+    def learn_private(self, name: str, value: bytes) -> None:
+        """Remember a value of the operator's own and find it everywhere, whatever it looks like.
+
+        Never for a value that a page could have chosen.
+        """
+        number = self.learn(name, value)
+        if MIN_PRIVATE <= len(value) <= MAX_LENGTH and not looks_random(value):
+            self._plain = [pair for pair in self._plain if pair[1] != number]
+            self._searchable(number, value)
 
     def learn_in_url(self, url: bytes, start: int, value: bytes) -> None:
         """Find a value of ``url`` in that very address, even where it looks like words.

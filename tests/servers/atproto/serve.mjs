@@ -26,8 +26,8 @@ const env = {
   inviteRequired: false,
   disableSsrfProtection: true,
   plcRotationKeyK256PrivateKeyHex: secret(),
-  bskyAppViewUrl: 'https://appview.invalid',
-  bskyAppViewDid: 'did:example:invalid',
+  bskyAppViewUrl: publicUrl,
+  bskyAppViewDid: 'did:example:front',
 };
 const config = envToCfg(env);
 config.service.publicUrl = publicUrl;
