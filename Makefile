@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 RUN_LOCK := requirements.lock
 DEV_LOCK := requirements-dev.lock
 
-.PHONY: help demo example test check lint format lock bench fuzz takeouts clean
+.PHONY: help demo example test check lint format lock bench bench-peers fuzz takeouts clean
 
 help:
 	@echo "make demo     install into $(VENV), find or install a browser, show everything once"
@@ -15,6 +15,7 @@ help:
 	@echo "make test     everything: lint, types, all tests with real browsers and outside tools"
 	@echo "make check    the quick part (under two minutes)"
 	@echo "make bench    measure; docs/performance.md explains the figures"
+	@echo "make bench-peers  keep the example post with other tools too, and compare"
 	@echo "make fuzz     coverage-guided fuzzing of every parser, SECONDS=30 each"
 	@echo "make takeouts take each check out of a copy, demand that its tests turn red"
 	@echo "make format   rewrite the code in the project's form"
@@ -51,6 +52,11 @@ format: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/evidence-kit setup
 	$(BIN)/python -m benchmarks
+
+# Other tools are installed with pinned versions into the system's temporary folder.
+bench-peers: $(VENV)/.dev
+	$(BIN)/evidence-kit setup
+	$(BIN)/python -m benchmarks.bench_peers
 
 # atheris has wheels for some versions of Python only, so it gets an environment of its own.
 SECONDS ?= 30

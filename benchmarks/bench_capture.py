@@ -7,6 +7,8 @@ page, take one screenshot. Waits that a capture makes on purpose (for a quiet pa
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.timing import Pair, paired, process, python
@@ -34,25 +36,37 @@ with sync_playwright() as driver:
 """
 
 
+@dataclass(frozen=True)
+class Home:
+    """A user's folder with a key, and the file that holds its passphrase."""
+
+    environment: Mapping[str, str]
+    secret: Path
+
+
+def new_home(folder: Path) -> Home:
+    """Make one in ``folder``; it asks no time server, since there may be no network."""
+    home = Home({"EVIDENCE_KIT_HOME": str(folder / "home")}, folder / "passphrase")
+    (folder / "home").mkdir()
+    (folder / "home" / "config.toml").write_text("ntp = []\n", "utf-8")
+    home.secret.write_text(PASSPHRASE + "\n", "utf-8")
+    process(
+        python(
+            *("-m", "evidence_kit", "identity", "create", "--name", "Meting"),
+            *("--organisation", "Metingen", "--no-trust", "--passphrase-fd", "0"),
+        ),
+        home.environment,
+        stdin=home.secret,
+    )
+    return home
+
+
 def measure(runs: int = 5) -> Pair:
     """Both as whole processes, the capture with seal and two time stamps."""
     browser = find_browser()
     with tempfile.TemporaryDirectory() as name, DemoSite() as site, DemoTsa() as tsa:
         folder = Path(name)
-        home = folder / "home"
-        home.mkdir()
-        (home / "config.toml").write_text("ntp = []\n", "utf-8")
-        secret = folder / "passphrase"
-        secret.write_text(PASSPHRASE + "\n", "utf-8")
-        environment = {"EVIDENCE_KIT_HOME": str(home)}
-        process(
-            python(
-                *("-m", "evidence_kit", "identity", "create", "--name", "Meting"),
-                *("--organisation", "Metingen", "--no-trust", "--passphrase-fd", "0"),
-            ),
-            environment,
-            stdin=secret,
-        )
+        home = new_home(folder)
         command = python(
             *("-m", "evidence_kit", "capture", site.address("threat"), "--allow-private"),
             *("--no-scroll", "--tsa", tsa.url, "--output", str(folder / "out")),
@@ -63,7 +77,7 @@ def measure(runs: int = 5) -> Pair:
             *(site.address("threat"), str(folder / "picture.png")),
         )
         return paired(
-            lambda: process(command, environment, stdin=secret) - DELIBERATE_SECONDS,
+            lambda: process(command, home.environment, stdin=home.secret) - DELIBERATE_SECONDS,
             lambda: process(bare),
             runs=runs,
         )

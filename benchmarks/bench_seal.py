@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks.timing import paired, process, python
+from benchmarks.timing import paired, peak_memory, process, python
 from evidence_kit.core.digests import digest_file
 
 LIMIT = 2.0
@@ -70,14 +68,4 @@ def measure(megabytes: int = 1024, runs: int = 3, folder: Path | None = None) ->
             for algorithm in ("sha256", "sha512")
         ]
         slower = max(pairs, key=lambda pair: pair.other)
-        return Result(slower.ratio, slower.ours, slower.other, memory(command))
-
-
-def memory(command: list[str]) -> int:
-    """MiB at the peak of one process."""
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode != 0:
-        raise SystemExit("sealing failed")
-    return int(usage.ru_maxrss // (1 << 20 if sys.platform == "darwin" else 1 << 10))
+        return Result(slower.ratio, slower.ours, slower.other, peak_memory(command))

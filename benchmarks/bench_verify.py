@@ -6,15 +6,13 @@ all of them whole processes, in turn.
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.large_bundle import Large, make
-from benchmarks.timing import paired, process, python
+from benchmarks.timing import paired, peak_memory, process, python
 
 LIMIT = 1.3
 """Times the slower of ``openssl dgst -sha256`` and ``-sha512``."""
@@ -51,17 +49,7 @@ def measure(megabytes: int = 1024, runs: int = 5, folder: Path | None = None) ->
             for name in ("-sha256", "-sha512")
         ]
         slower = max(pairs, key=lambda pair: pair.other)
-        return Result(slower.ratio, slower.ours, slower.other, memory(command(large)))
-
-
-def memory(command_line: list[str]) -> int:
-    """MiB at the peak of one process."""
-    child = subprocess.Popen(command_line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode != 0:
-        raise SystemExit(f"exit code {child.returncode}")
-    return int(usage.ru_maxrss) >> 10
+        return Result(slower.ratio, slower.ours, slower.other, peak_memory(command(large)))
 
 
 def main() -> None:

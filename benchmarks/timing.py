@@ -75,6 +75,25 @@ def _run(command: Sequence[str], environment: Mapping[str, str] | None, source: 
     )
 
 
+def peak_memory(command: Sequence[str]) -> int:
+    """MiB at the peak of one process, or of the largest that it started."""
+    quiet = subprocess.DEVNULL
+    child = subprocess.Popen(command, stdout=quiet, stderr=quiet, env=_compiled())
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode != 0:
+        raise SystemExit(f"exit code {child.returncode}: {command}")
+    return int(usage.ru_maxrss // (1 << 20 if sys.platform == "darwin" else 1 << 10))
+
+
+def said(command: Sequence[str]) -> str:
+    """What one process prints; it must end with exit code 0."""
+    done = subprocess.run(
+        command, check=True, capture_output=True, env=_compiled(), text=True, timeout=600
+    )
+    return done.stdout.strip()
+
+
 def python(*arguments: str) -> list[str]:
     """A command line of the Python that runs this."""
     return [sys.executable, *arguments]
