@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+SHOWN = 6
+"""Words of a command line that failed; some name a thousand files."""
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -64,15 +67,17 @@ def _compiled() -> dict[str, str]:
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str] | None, source: BinaryIO) -> None:
-    subprocess.run(
+    done = subprocess.run(
         command,
-        check=True,
+        check=False,
         stdin=source,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env={**_compiled(), **(environment or {})},
         timeout=600,
     )
+    if done.returncode != 0:
+        raise SystemExit(f"ended with code {done.returncode}: {' '.join(command[:SHOWN])}")
 
 
 def peak_memory(command: Sequence[str]) -> int:
@@ -82,7 +87,7 @@ def peak_memory(command: Sequence[str]) -> int:
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode != 0:
-        raise SystemExit(f"exit code {child.returncode}: {command}")
+        raise SystemExit(f"ended with code {child.returncode}: {' '.join(command[:SHOWN])}")
     return int(usage.ru_maxrss // (1 << 20 if sys.platform == "darwin" else 1 << 10))
 
 
