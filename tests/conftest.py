@@ -37,3 +37,18 @@ def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("EVIDENCE_KIT_HOME", str(home))
     return home
+
+
+@pytest.fixture(autouse=True)
+def json_outputs_conform(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a test makes the program print as JSON is what its published schema says."""
+    from evidence_kit.cli import output
+    from evidence_kit.core.canonical_json import dumps
+    from tests.json_outputs import conforming
+
+    def checked(document: Any) -> bytes:
+        written = dumps(document)
+        conforming(written)
+        return written
+
+    monkeypatch.setattr(output, "dumps", checked)

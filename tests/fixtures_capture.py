@@ -16,6 +16,7 @@ import pytest
 from evidence_kit.core.canonical_json import loads
 from evidence_kit.demo.site import DemoSite, WireExchange
 from evidence_kit.demo.tsa import DemoTsa
+from tests.json_outputs import conforming
 
 PASSPHRASE = "een lange wachtzin voor de tests"
 REASON = "bedreiging van een medewerker"
@@ -49,7 +50,7 @@ def evidence_kit(
 ) -> subprocess.CompletedProcess[str]:
     """Run the program as a user does: a process of its own, the passphrase on its input."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("EVIDENCE_KIT_")}
-    return subprocess.run(
+    ended = subprocess.run(
         [sys.executable, "-m", "evidence_kit", *arguments],
         input=f"{passphrase}\n",
         capture_output=True,
@@ -59,6 +60,9 @@ def evidence_kit(
         timeout=120,
         check=False,
     )
+    if "--json" in arguments and ended.stdout:
+        conforming(ended.stdout)
+    return ended
 
 
 def new_home(folder: Path) -> Path:

@@ -15,6 +15,7 @@ from evidence_kit.cli.options import json_option, lang_option, output_option, tr
 from evidence_kit.cli.output import emit_json, note, progress, say, short
 from evidence_kit.cli.settings import Settings, home
 from evidence_kit.cli.signing import now, prepare, signing_options
+from evidence_kit.core.clock import iso
 from evidence_kit.core.errors import ExitCode
 from evidence_kit.core.terminal_text import harmless
 from evidence_kit.core.words import Words
@@ -262,7 +263,7 @@ def timeline_(folder: Path, output: Path | None, lang: str | None, as_json: bool
         lines = [
             {
                 **vars(one),
-                "when": one.when.isoformat() if one.when else None,
+                "when": iso(one.when) if one.when else None,
                 "day": one.day.isoformat() if one.day else None,
                 "behaviours": list(one.behaviours),
             }

@@ -11,7 +11,7 @@ from evidence_kit.core.terminal_text import harmless
 if TYPE_CHECKING:
     from evidence_kit.jobs.identity import Identity
 
-SCHEMA = "evidence-kit/identity/1"
+SCHEMA = "evidence-kit/identity-result/1"
 
 
 def print_identity(identity: Identity) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from evidence_kit.jobs.trust import Entry
     from evidence_kit.jobs.trust_lists import ListEntry
 
-SCHEMA = "evidence-kit/trust/1"
+SCHEMA = "evidence-kit/trust-result/1"
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
