@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from evidence_kit.seal.cdxj import canonical_body, index_lines, surt
+from evidence_kit.seal.cdxj import canonical_body, index_lines
 from evidence_kit.seal.redact_types import unredacted
+from evidence_kit.seal.surt import surt
 from evidence_kit.seal.wacz import Page, write_wacz
 from tests.test_redact import SECRET, exchange
 from tests.test_warc import ODD, write

@@ -9,8 +9,8 @@ from typing import Any, BinaryIO
 from evidence_kit.core.canonical_json import JsonError, loads
 from evidence_kit.core.digests import read_chunks
 from evidence_kit.core.findings import Finding
-from evidence_kit.seal.cdxj import index_key
 from evidence_kit.seal.stored_zip import Part, StoredZipError, read_directory
+from evidence_kit.seal.surt import index_key
 from evidence_kit.seal.warc_read import Record, WarcError, read_records
 from evidence_kit.seal.window import window
 
