@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from evidence_kit.core.events import Silent
-from evidence_kit.gather import relay
+from evidence_kit.gather import relay, relay_streams
 from evidence_kit.gather.egress import Guard
 from tests.fixtures_page import FAST, Record, browser, driver, record, site
 from tests.page_site import PageSite, page_site
@@ -68,9 +68,8 @@ def test_the_inside_is_out_of_reach_from_page_worker_and_websocket(
 
     async def connect(addresses: list[str], port: int) -> Any:
         reached.extend(addresses)
-        return await original(addresses, port) if PUBLIC not in addresses else None
+        return await relay_streams.connect(addresses, port) if PUBLIC not in addresses else None
 
-    original = relay.connect
     monkeypatch.setattr(relay, "connect", connect)
     names = Names()
     targets = ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "inside.example", "metadata.example"]
