@@ -77,6 +77,13 @@ def test_the_proven_time_decides_about_a_revocation() -> None:
     assert "signer.not-revoked" not in judged(before) | judged(after, now=later)
 
 
+def test_a_stolen_key_counts_from_the_theft() -> None:
+    late = answer(SUBJECT, CA, status="revoked", revoked=NOW + DAY, this=NOW + 2 * DAY)
+    assert "signer.revoked-since" in judged(late, now=NOW + 9 * DAY)
+    stolen = _stolen_before(late, b"20261122120000Z")
+    assert "signer.revoked" in judged(stolen, now=NOW + 9 * DAY)
+
+
 def test_the_earliest_revocation_counts_when_list_and_answer_differ() -> None:
     late = answer(SUBJECT, CA, status="revoked", revoked=NOW + DAY)
     listed = pki.revocation_list(CA.issuer, x509.load(SUBJECT).serial, NOW - DAY)
@@ -92,7 +99,26 @@ def _renamed(tag: int, name: bytes) -> bytes:
     """An answer that the issuer signed, and that names another signer."""
     response = ocsp.load_response(answer(SUBJECT, CA))
     tbs = der.parse(response.signed).children
-    made = der.encode(der.SEQUENCE, der.encode(tag, name) + b"".join(one.raw for one in tbs[1:]))
+    return _signed(der.encode(tag, name) + b"".join(one.raw for one in tbs[1:]))
+
+
+def _stolen_before(data: bytes, when: bytes) -> bytes:
+    """The same answer, saying also since when the key may have been in other hands."""
+    who, produced, (single,) = _of_tbs(data)
+    date = der.encode(der.OCTET_STRING, der.encode(der.GENERALIZED_TIME, when))
+    extension = der.encode(der.SEQUENCE, der.encode_oid("2.5.29.24") + date)
+    added = der.encode(0xA1, der.encode(der.SEQUENCE, extension))
+    one = der.encode(der.SEQUENCE, single.content + added)
+    return _signed(who.raw + produced.raw + der.encode(der.SEQUENCE, one))
+
+
+def _of_tbs(data: bytes) -> tuple[der.Node, der.Node, tuple[der.Node, ...]]:
+    who, produced, answers = der.parse(ocsp.load_response(data).signed).children
+    return who, produced, answers.children
+
+
+def _signed(content: bytes) -> bytes:
+    made = der.encode(der.SEQUENCE, content)
     value = CA.key.sign(made, ECDSA(SHA256()))  # type: ignore[call-arg,arg-type]
     algorithm = der.encode(der.SEQUENCE, der.encode_oid("1.2.840.10045.4.3.2"))
     return ocsp.wrap(made + algorithm + der.encode(der.BIT_STRING, b"\0" + value))

@@ -43,7 +43,9 @@ class Answer:
 
     Attributes:
         standing: good, revoked or unknown.
-        revoked: since when, where it is revoked.
+        revoked: since when it is not to be relied on, where it is revoked: the date of revocation,
+            or an earlier one from which the key may have been in other hands (section 4.4.5 with
+            RFC 5280 section 5.3.2).
         issued: the time for which it is known to be right.
         until: when a newer one is there; None where nothing is said.
     """
@@ -246,7 +248,16 @@ def answer_about(
         return None
     return Answer(
         standing=Standing(one.certificate_status.name.lower()),
-        revoked=one.revocation_time_utc,
+        revoked=_since(one),
         issued=one.this_update_utc,
         until=one.next_update_utc,
     )
+
+
+def _since(one: ocsp.OCSPResponse) -> datetime | None:
+    revoked = one.revocation_time_utc
+    try:
+        found = one.single_extensions.get_extension_for_class(pyca.InvalidityDate)
+    except pyca.ExtensionNotFound:
+        return revoked
+    return min(found.value.invalidity_date_utc, revoked) if revoked else None
