@@ -139,22 +139,55 @@ def test_a_request_that_differs_from_the_connection_is_told(tmp_path: Path) -> N
     assert "a request differs from what its connection sent" in found.problems
 
 
-def test_background_traffic_is_counted_and_dropped(tmp_path: Path) -> None:
+def started(source: int, url: str, **more: str) -> bytes:
+    of_the_browser = {"initiator": "not an origin", "request_type": "other"}
+    return event(
+        "URL_REQUEST_START_JOB", source, 1, url=url, method="GET", **{**of_the_browser, **more}
+    )
+
+
+@pytest.mark.parametrize("partition", ["null null", "https://maker.example https://maker.example"])
+def test_background_traffic_is_counted_and_dropped(tmp_path: Path, partition: str) -> None:
     lines = one_exchange(1, 11, 7, GET, OK)
-    lines[0] = event(
-        "URL_REQUEST_START_JOB",
-        1,
-        1,
-        url="https://update.example/x",
-        method="GET",
-        initiator="not an origin",
-        network_isolation_key="null null",
-        request_type="other",
+    lines[0] = started(1, "https://update.example/x", network_isolation_key=partition)
+    page = "https://site.example https://site.example"
+    lines.append(
+        started(
+            2,
+            "https://www.site.example/",
+            network_isolation_key=page,
+            request_type="main frame",
+        )
     )
     found = read(tmp_path, [HEADER, *lines])
-    assert found.exchanges == () and found.failed == ()
+    assert found.exchanges == ()
+    assert [item.url for item in found.cached] == ["https://www.site.example/"]
     assert (found.background, found.background_hosts) == (1, ("update.example",))
     assert not any("belongs to no request" in text for text in found.problems)
+
+
+@pytest.mark.parametrize(
+    ("page", "more"),
+    [
+        ("https://site.example", {}),
+        ("https://site.example", {"initiator": "https://site.example"}),
+        ("https://other.example", {"initiator": "null"}),
+        ("https://other.example", {"request_type": "sub frame"}),
+        ("", {}),
+    ],
+)
+def test_what_a_page_may_have_asked_for_is_kept(
+    tmp_path: Path, page: str, more: dict[str, str]
+) -> None:
+    lines = one_exchange(1, 11, 7, GET, OK)
+    partition = "https://site.example https://site.example"
+    lines[0] = started(1, "https://site.example/1", network_isolation_key=partition, **more)
+    if page:
+        main = {"network_isolation_key": f"{page} {page}", "request_type": "main frame"}
+        lines.append(started(2, f"{page}/", **main))
+    found = read(tmp_path, [HEADER, *lines])
+    assert [item.status for item in found.exchanges] == [200]
+    assert found.background == 0
 
 
 def test_no_answer_is_a_failed_request(tmp_path: Path) -> None:

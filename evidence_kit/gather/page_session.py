@@ -53,6 +53,10 @@ QUIET_FLAGS = (
 """Keep the browser from contacting anybody by itself, and from QUIC, which the NetLog does not
 show in the clear."""
 
+DROPPED_FLAGS = ["--disable-popup-blocking"]
+"""Of the driver's own: without it the full browser opens no window that nobody clicked for. Closing
+one that has opened comes too late where it opens the next."""
+
 
 def launch_flags(
     proxy_port: int, netlog: Path | None, proxy: str = "", http_port: int = 0
@@ -179,6 +183,7 @@ class PageSession:
             executable_path=str(self._browser.path),
             headless=options.headless,
             chromium_sandbox=self.sandbox,
+            ignore_default_args=DROPPED_FLAGS,
             args=list(self._flags),
             locale=options.locale,
             timezone_id=options.time_zone,

@@ -72,12 +72,14 @@ class Builder:
         self.background: Counter[str] = Counter()
         self.chains: dict[str, tuple[bytes, ...]] = {}
         self._used: set[int] = set()
+        self._pages: frozenset[str] = frozenset()
         self._number = 0
         self._last: dict[int, int] = {}
 
     def run(self) -> None:
         """All hops in the order of their start; numbers follow it."""
         self._match_rest()
+        self._pages = self.requests.pages()
         order = sorted(
             (
                 (wire.ticks if wire else hop.ticks, source, place, turn, hop, wire)
@@ -126,7 +128,7 @@ class Builder:
                         break
 
     def _add(self, source: int, hop: Hop, wire: Wire | None, *, redirect: bool) -> None:
-        if hop.background:
+        if hop.background(self._pages):
             self.background[hop.host] += 1
             if wire is not None and wire.part is not None:
                 self._used.add(id(wire.part))

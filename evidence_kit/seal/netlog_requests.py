@@ -6,6 +6,7 @@ URL, then each redirect); each request head sent within a hop is one exchange, a
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote_to_bytes, urldefrag, urlsplit
@@ -73,10 +74,20 @@ class Hop:
     redirected: bool = False
 
     @property
-    def background(self) -> bool:
-        """The browser's own traffic: nobody's request, in no page's partition."""
+    def site(self) -> str:
+        """The site of the page in whose partition the request was made; empty for none."""
+        site = self.isolation.split(" ")[0]
+        return "" if site == "null" else site
+
+    def background(self, pages: Collection[str]) -> bool:
+        """The browser's own traffic: nobody's request, in the partition of no page.
+
+        Args:
+            pages: sites of all pages that were opened. The browser's own services may have a
+                partition of theirs, such as the site of its maker.
+        """
         own = self.initiator in ("", "not an origin")
-        nowhere = self.isolation in ("", "null", "null null")
+        nowhere = not self.site or (bool(pages) and self.site not in pages)
         return own and nowhere and self.request_type not in ("main frame", "sub frame")
 
     @property
@@ -114,6 +125,11 @@ class Requests:
     streams: dict[int, tuple[int, int]] = field(default_factory=dict)
     sessions: dict[int, int] = field(default_factory=dict)
     _waiting: dict[int, Wire] = field(default_factory=dict)
+
+    def pages(self) -> frozenset[str]:
+        """Sites of all pages that were opened."""
+        every = (hop for hops in self.hops.values() for hop in hops)
+        return frozenset(hop.site for hop in every if hop.request_type == "main frame") - {""}
 
     def feed(self, name: str, source: int, phase: int, ticks: int, text: bytes) -> None:
         """One event of a URL_REQUEST source.

@@ -16,6 +16,7 @@ VENV = ROOT / ".venv-tools"
 
 DEBIAN_PACKAGES = {
     "certutil": "libnss3-tools",
+    "chromium": "chromium",
     "g++": "g++",
     "make": "make",
     "openssl": "openssl",
