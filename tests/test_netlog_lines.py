@@ -2,98 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evidence_kit.seal.netlog import NetLogReader, Recording
 from evidence_kit.seal.netlog_http2 import PREFACE, Http2Session
 from evidence_kit.seal.netlog_lines import LineError, read_bytes, read_tail, strip_line
 from evidence_kit.seal.netlog_requests import raw_line
 from evidence_kit.seal.netlog_sockets import Spool
-
-EVENTS = [
-    "REQUEST_ALIVE",
-    "URL_REQUEST_START_JOB",
-    "HTTP_STREAM_REQUEST_BOUND_TO_JOB",
-    "SOCKET_IN_USE",
-    "HTTP_TRANSACTION_SEND_REQUEST_HEADERS",
-    "HTTP_TRANSACTION_READ_RESPONSE_HEADERS",
-    "SOCKET_BYTES_SENT",
-    "SOCKET_BYTES_RECEIVED",
-    "SSL_SOCKET_BYTES_SENT",
-    "SSL_SOCKET_BYTES_RECEIVED",
-    "SSL_CONNECT",
-    "TCP_CONNECT",
-    "CERT_VERIFIER_JOB",
-    "HTTP2_SESSION_INITIALIZED",
-]
-NUMBERS = {name: 700 - place * 3 for place, name in enumerate(EVENTS)}  # unlike any real version
-CONSTANTS = {
-    "logEventTypes": NUMBERS,
-    "logSourceType": {"URL_REQUEST": 4, "SOCKET": 9},
-    "netError": {"ERR_EMPTY_RESPONSE": -324, "ERR_ABORTED": -3},
-    "logEventPhase": {"PHASE_BEGIN": 1, "PHASE_END": 2, "PHASE_NONE": 0},
-    "timeTickOffset": "1795000000000",
-}
-HEADER = json.dumps({"constants": CONSTANTS})[:-1].encode() + b",\n"
-
-
-def event(name: str, source: int, phase: int = 0, **params: Any) -> bytes:
-    value = {
-        "params": params,
-        "phase": phase,
-        "source": {"id": source, "start_time": "1", "type": 4},
-        "time": "5",
-        "type": NUMBERS[name],
-    }
-    return json.dumps(value, separators=(",", ":")).encode() + b",\n"
-
-
-def data(name: str, source: int, text: bytes) -> bytes:
-    coded = base64.b64encode(text).decode()
-    return event(name, source, byte_count=len(text), bytes=coded)
-
-
-def depends(number: int) -> dict[str, int]:
-    return {"id": number, "type": 3}
-
-
-def one_exchange(request: int, job: int, socket: int, sent: bytes, got: bytes) -> list[bytes]:
-    line, *fields = sent.partition(b"\r\n\r\n")[0].decode().split("\r\n")
-    return [
-        event(
-            "URL_REQUEST_START_JOB",
-            request,
-            1,
-            url=f"http://a.example/{request}#x",
-            method=line.split(" ")[0],
-            initiator="http://a.example",
-            network_isolation_key="http://a.example http://a.example",
-            request_type="other",
-        ),
-        event("SOCKET_IN_USE", socket, 1, source_dependency=depends(job)),
-        event("HTTP_STREAM_REQUEST_BOUND_TO_JOB", request, source_dependency=depends(job)),
-        event("HTTP_TRANSACTION_SEND_REQUEST_HEADERS", request, headers=fields, line=line + "\r\n"),
-        data("SOCKET_BYTES_SENT", socket, sent),
-        data("SOCKET_BYTES_RECEIVED", socket, got[:20]),
-        data("SOCKET_BYTES_RECEIVED", socket, got[20:]),
-        event("SOCKET_IN_USE", socket, 2),
-    ]
-
-
-def read(folder: Path, lines: list[bytes]) -> Recording:
-    reader = NetLogReader(folder)
-    for line in lines:
-        reader.feed(line)
-    return reader.finish()
-
+from tests.netlog_made import CONSTANTS, HEADER, data, event, one_exchange, read
 
 GET = b"GET /1 HTTP/1.1\r\nHost: a.example\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody"

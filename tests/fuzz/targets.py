@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import io
+import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 from evidence_kit.core.canonical_json import JsonError, dumps, loads
 from evidence_kit.core.errors import InputError, TimestampError
+from evidence_kit.core.exchange import Exchange, Representation, Source
 from evidence_kit.core.receipt import read_receipt
 from evidence_kit.core.terminal_text import harmless, harmless_json
 from evidence_kit.jobs.verify_stamps import read_renewal_list
@@ -21,15 +24,25 @@ from evidence_kit.seal.atproto_car import read_car
 from evidence_kit.seal.atproto_cbor import ProofError, decode, encode
 from evidence_kit.seal.atproto_plc import check_log
 from evidence_kit.seal.cades_check import check_signature
+from evidence_kit.seal.cdxj import canonical_body, index_key
 from evidence_kit.seal.container_structure import BrokenContainerError, check_structure
+from evidence_kit.seal.custody import read_event, write_event
+from evidence_kit.seal.dash import read_mpd
+from evidence_kit.seal.dkim import check_dkim, find_signatures
+from evidence_kit.seal.hls import read_master, read_media
 from evidence_kit.seal.http_message import BadMessageError, parse_head
 from evidence_kit.seal.http_message import decode as decode_body
 from evidence_kit.seal.manifest import ManifestError, read_manifest
+from evidence_kit.seal.netlog import NetLogReader
 from evidence_kit.seal.netlog_lines import LineError, read_params, read_tail
 from evidence_kit.seal.pkcs11_uri import Pkcs11UriError, parse_pkcs11_uri
+from evidence_kit.seal.redact import Redactor
+from evidence_kit.seal.redact_websocket import redact_frames
+from evidence_kit.seal.stream_parts import StreamError
 from evidence_kit.seal.timestamp import check_token, normalise_token, parse_response
 from evidence_kit.seal.trusted_list_read import TrustedListError, read_trusted_list
 from evidence_kit.seal.wacz_read import check_wacz, check_warc
+from tests.netlog_made import HEADER
 from tests.ocsp_tools import ca
 from tests.trusted_lists import operator
 
@@ -37,6 +50,12 @@ NOW = datetime(2026, 11, 23, 11, tzinfo=UTC)
 OPERATOR = operator()
 AUTHORITY = x509.load(ca().certificate)
 DID = "did:plc:abcdefghijklmnopqrstuvwx"
+
+SECRET = b"k2J9xQ7vLm4TzR8wPb3N"
+"""Looks random, so it is masked wherever it stands."""
+
+DKIM_KEY = "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+"""The example of RFC 8463 appendix A."""
 
 MAX_UNPACKED = 1 << 20
 """Bytes that the target lets a packed body grow to."""
@@ -155,6 +174,84 @@ def netlog(data: bytes) -> None:
         read_tail(data)
 
 
+def recording(data: bytes) -> None:
+    """A whole network log after its constants, and the redaction of what it tells."""
+    with tempfile.TemporaryDirectory() as name:
+        wire, out = Path(name, "wire"), Path(name, "out")
+        wire.mkdir()
+        out.mkdir()
+        reader = NetLogReader(wire)
+        for line in (HEADER, *data.splitlines(keepends=True)):
+            reader.feed(line)
+        found = reader.finish()
+        redactor = Redactor()
+        for exchange in (*found.exchanges, *found.failed):
+            redactor.learn(exchange)
+        for exchange in (*found.exchanges, *found.failed):
+            redactor.redact_exchange(exchange, out)
+        for frames in found.websockets:
+            for path in (frames.sent, frames.received):
+                redact_frames(path, "1", "ws-sent", out, redactor.mask)
+
+
+def redaction(data: bytes) -> None:
+    """Two messages of one exchange; what is known to be secret is left in no plain one."""
+    request, _, response = data.partition(b"\0\0")
+    with tempfile.TemporaryDirectory() as name:
+        out = Path(name, "out")
+        out.mkdir()
+        first, second = Path(name, "0001.request"), Path(name, "0001.response")
+        first.write_bytes(request)
+        second.write_bytes(response)
+        exchange = Exchange(
+            number=1,
+            url="https://a.example/?" + request[:80].decode("latin-1"),
+            method="GET",
+            started=NOW,
+            request=first,
+            response=second,
+            representation=Representation.WIRE,
+            source=Source.NETLOG,
+        )
+        redactor = Redactor()
+        redactor.learn_value("header cookie: sid", SECRET)
+        redactor.learn(exchange)
+        done = redactor.redact_exchange(exchange, out)
+        for path in (done.exchange.request, done.exchange.response):
+            if path is not None and SECRET in path.read_bytes():
+                raise AssertionError("a secret is left")
+        masked, _ = redactor.redact_bytes(data, "x.txt")
+        if SECRET in masked or len(masked) != len(data):
+            raise AssertionError("a secret is left, or the length changed")
+        redactor.redact_bytes(data, "x.mhtml")
+        redact_frames(second, "1", "ws-received", out, redactor.mask)
+
+
+def mail(data: bytes) -> None:
+    for found in find_signatures(data):
+        check_dkim(data, found, DKIM_KEY)
+
+
+def event(data: bytes) -> None:
+    with contextlib.suppress(ValueError):
+        if write_event(read_event(data)) != data:
+            raise AssertionError("another form than the one was read")
+
+
+def playlist(data: bytes) -> None:
+    for read in (read_master, read_media, read_mpd):
+        with contextlib.suppress(StreamError):
+            read(data, "https://a.example/list")
+
+
+def index_line(data: bytes) -> None:
+    """A line of a CDXJ index, and the key of whatever address."""
+    with contextlib.suppress(ValueError):
+        index_key(data.decode("utf-8", "replace"), "POST", "a=b")
+    canonical_body("application/json", data)
+    canonical_body("multipart/form-data; boundary=x", data)
+
+
 def text(data: bytes) -> None:
     shown = data.decode("utf-8", "surrogateescape")
     if any(ord(char) < 32 and char != "\t" for char in harmless(shown)):
@@ -191,6 +288,12 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         http_head,
         gzip_body,
         netlog,
+        recording,
+        redaction,
+        mail,
+        event,
+        playlist,
+        index_line,
         text,
         trusted_list,
         pkcs11_uri,
