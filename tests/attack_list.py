@@ -120,6 +120,21 @@ ATTACK_LIST: Mapping[str, tuple[Attack, ...]] = {
             ("_recomputed-expected6",),
         ),
         *_of(ON_CONTENT),
+        Attack(
+            "claim that the proof of a platform does not bear out",
+            "atproto.proof-broken",
+            "test_verify_proof.py::test_a_claim_that_the_files_do_not_bear_out_is_failed",
+        ),
+        Attack(
+            "true absence of another record",
+            "atproto.proof-broken",
+            "test_verify_proof.py::test_a_true_absence_of_another_record_is_failed",
+        ),
+        Attack(
+            "true proof of another account",
+            "atproto.not-checked",
+            "test_verify_proof.py::test_another_account_than_the_address_names_is_not_passed_over",
+        ),
     ),
     "On what happened after the seal": (
         Attack(

@@ -136,6 +136,35 @@ def test_a_true_proof_of_another_post_is_failed(tmp_path: Path) -> None:
     assert codes(verdict_on(tmp_path, another_post, log=LOG)) == {"atproto.proof-broken"}
 
 
+@pytest.mark.parametrize("key", ["post", "3mabc", "3mabcdefghabd"])
+def test_a_true_absence_of_another_record_is_failed(key: str, tmp_path: Path) -> None:
+    """No repository holds a record called ``post``, and every address of a post has that word."""
+    verdict = verdict_on(tmp_path, told(lambda one: one.update(rkey=key)), present=False)
+    assert codes(verdict) == {"atproto.proof-broken"}
+
+
+@pytest.mark.parametrize("present", [True, False])
+def test_another_account_than_the_address_names_is_not_passed_over(
+    present: bool, tmp_path: Path
+) -> None:
+    """What somebody else's repository holds or lacks says nothing about who was asked for."""
+
+    def asked(account: str) -> Verdict:
+        def ask(case: Case) -> None:
+            url = case.record["page"]["requested_url"]
+            case.record["page"]["requested_url"] = url.replace("jan.test", account)
+
+        return verdict_on(tmp_path, ask, present=present, log=LOG)
+
+    verdict = asked("piet.test")
+    assert codes(verdict) == {"atproto.not-checked"}
+    assert verdict.status is Status.INDETERMINATE
+    for own in (LOG.did, "@Jan.Test", LOG.did.replace(":", "%3A")):
+        good = asked(own)
+        assert "atproto.not-checked" not in codes(good)
+        assert good.status is Status.PASSED
+
+
 @pytest.mark.parametrize("name", [*FILES.values(), PROOF])
 def test_a_file_that_is_not_there_is_said(name: str, tmp_path: Path) -> None:
     verdict = verdict_on(tmp_path, lambda case: case.files.pop(name))

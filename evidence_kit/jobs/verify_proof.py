@@ -6,8 +6,11 @@ is computed anew from the files, and a claim that they do not bear out is a cont
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
+from urllib.parse import unquote
 
 from evidence_kit.core.canonical_json import JsonError, loads
 from evidence_kit.core.clock import iso
@@ -16,8 +19,8 @@ from evidence_kit.core.limits import MAX_JSON_BYTES
 from evidence_kit.core.schemas import schema_fault
 from evidence_kit.seal.atproto_car import MAX_CAR
 from evidence_kit.seal.atproto_cbor import Cid, ProofError
-from evidence_kit.seal.atproto_did import MAX_DOCUMENT, web_host
-from evidence_kit.seal.atproto_plc import MAX_LOG
+from evidence_kit.seal.atproto_did import MAX_DOCUMENT, is_plc, read_document, web_host
+from evidence_kit.seal.atproto_plc import MAX_LOG, check_log
 from evidence_kit.seal.atproto_proof import (
     PROOF_KIND,
     KeySource,
@@ -28,6 +31,12 @@ from evidence_kit.seal.container_read import Walk, read_entry
 
 POST = "data/post.json"
 _LIMITS = {"car": MAX_CAR, "log": MAX_LOG, "document": MAX_DOCUMENT, "record": MAX_JSON_BYTES}
+
+
+_ASKED = re.compile(
+    r"(?:^at://|/profile/@?|/embed/)([^/?#]+)/(?:post|app\.bsky\.feed\.post)/([^/?#]+)"
+)
+"""Account and record key in an address of a post: as pages, frames and AT Protocol write it."""
 
 
 class _NotCheckedError(Exception):
@@ -57,7 +66,7 @@ def check_platform_proof(walked: Walk, record: Mapping[str, Any]) -> Iterator[Fi
             name: _bytes(walked, told["files"][name], limit) for name, limit in _LIMITS.items()
         }
         report = _checked(told, parts)
-        _check_subject(walked, record, told)
+        _check_subject(walked, record, told, parts)
     except _NotCheckedError as error:
         yield Finding("atproto.not-checked", file, {"detail": str(error)})
         return
@@ -118,12 +127,21 @@ def _checked(told: Mapping[str, Any], parts: Mapping[str, bytes | None]) -> Proo
     return report
 
 
-def _check_subject(walked: Walk, record: Mapping[str, Any], told: Mapping[str, Any]) -> None:
+def _check_subject(
+    walked: Walk,
+    record: Mapping[str, Any],
+    told: Mapping[str, Any],
+    parts: Mapping[str, bytes | None],
+) -> None:
     """The proof is about the post that was asked for and that ``post.json`` shows."""
     page, rkey = record["page"], told["rkey"]
     asked = (page["requested_url"], page["final_url"], page["permalink"])
-    if not any(rkey in url for url in asked if url is not None):
+    named = [found for url in asked if url is not None and (found := _ASKED.search(url))]
+    accounts = {unquote(found[1]).lower() for found in named if found[2] == rkey}
+    if not accounts:
         raise ProofError("the proof is about another post than was asked for")
+    if told["did"].lower() not in accounts and not accounts & _handles(told["did"], parts):
+        raise _NotCheckedError("nothing in it ties the account to the address that was asked for")
     data = _bytes(walked, POST if POST in walked.entries else None, MAX_JSON_BYTES)
     document = loads(data) if data is not None else None
     if document is None or schema_fault(document, "post-1") is not None:
@@ -132,6 +150,18 @@ def _check_subject(walked: Walk, record: Mapping[str, Any], told: Mapping[str, A
     for post in document["posts"]:
         if post["role"] == "post" and (post["id"] is None or post["id"]["value"] != uri):
             raise ProofError("the proof is about another post than post.json shows")
+
+
+def _handles(did: str, parts: Mapping[str, bytes | None]) -> frozenset[str]:
+    """Names that the account claims, in its log or its document."""
+    claimed: list[str] = []
+    log, document = parts["log"], parts["document"]
+    if log is not None and is_plc(did):
+        claimed += check_log(log, did).handles
+    if document is not None:
+        with suppress(ProofError, JsonError):  # only looked at where the log does not do
+            claimed += read_document(document, did).handles
+    return frozenset(name.lower() for name in claimed)
 
 
 def _told(report: ProofReport, file: str) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from evidence_kit.core.digests import read_chunks
 from evidence_kit.core.exchange import Exchange
 from evidence_kit.seal.http_message import (
     BadMessageError,
@@ -35,6 +36,7 @@ from evidence_kit.seal.redact_marks import (
     copy_file,
     fill,
     fresh_path,
+    gaps,
     insert,
     items_of,
     mapped,
@@ -51,7 +53,7 @@ from evidence_kit.seal.redact_marks import (
 )
 from evidence_kit.seal.redact_mhtml import rewrite_mhtml
 from evidence_kit.seal.redact_types import Content, RedactedExchange, RedactionItem
-from evidence_kit.seal.redact_values import Secrets
+from evidence_kit.seal.redact_values import MIN_LENGTH, Secrets
 
 MAX_DECODED = 4 << 30
 """Bytes that a coded body may unpack to when it is searched."""
@@ -261,7 +263,7 @@ class Redactor:
             moves, ranges = mapped(marks, body_segments(path, message))
             shift = len(head) - message.body
             places += [(mark, start + shift, end + shift) for mark, start, end in ranges]
-        for mark in self._behind(path, message, record):
+        for mark in self._around(path, message, record):
             moves.append((mark.start, fill(mark)))
             shift = len(head) - message.body
             places.append((mark, mark.start + shift, mark.end + shift))
@@ -295,15 +297,26 @@ class Redactor:
             marks = union([*named, *marks])
         return marks
 
-    def _behind(self, path: Path, message: Message, record: str) -> list[Mark]:
-        """Secrets in bytes behind the end of the message, at their places in the file."""
-        if not message.surplus:
-            return []
-        start = message.size - message.surplus
-        with path.open("rb") as stream:
-            stream.seek(start)
-            marks = self._scan(read_on(stream), record)
-        return [replace(mark, start=mark.start + start, end=mark.end + start) for mark in marks]
+    def _around(self, path: Path, message: Message, record: str) -> list[Mark]:
+        """Secrets in what is no body, at their places in the file.
+
+        That is the framing of chunks, fields behind the last chunk, and bytes behind the end of the
+        message. A value may begin in the body and end behind it, where a stated length is wrong.
+        """
+        found: list[Mark] = []
+        for start, stop in gaps(message, body_segments(path, message)):
+            if stop < message.size and stop - start < MIN_LENGTH:
+                continue
+            begin = max(0, start - self._secrets.reach)
+            with path.open("rb") as stream:
+                stream.seek(begin)
+                marks = self._scan(read_chunks(stream, stop - begin), record)
+            found += [
+                replace(mark, start=mark.start + begin, end=mark.end + begin)
+                for mark in marks
+                if mark.end + begin > start
+            ]
+        return found
 
     def _coded(self, path: Path, message: Message, record: str, side: str) -> list[Mark]:
         """Secrets within a coded body, at their places in the decoded one."""

@@ -182,6 +182,17 @@ def mapped(
     return moves, ranges
 
 
+def gaps(message: Message, segments: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Beginning and end of each place behind the head that is no body, where there is one."""
+    at = message.body
+    for start, length in segments:
+        if start > at:
+            yield at, start
+        at = start + length
+    if at < message.size:
+        yield at, message.size
+
+
 def items_of(
     record: str, side: str, places: list[tuple[Mark, int, int]], prefix: str = ""
 ) -> list[RedactionItem]:

@@ -1,0 +1,33 @@
+"""Redaction of what is no body: framing, trailers, and bytes behind a message."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.test_redact import SECRET, content, exchange, knowing, run
+
+FRAMED = {
+    "across the end of the body": b"Content-Length: 9\r\n\r\nab=" + SECRET + b"z",
+    "all but its last byte in the body": b"Content-Length: 19\r\n\r\n" + SECRET,
+    "in a chunk extension": b"Transfer-Encoding: chunked\r\n\r\n2;x="
+    + SECRET
+    + b"\r\nab\r\n0\r\n\r\n",
+    "in a trailer": b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nx-t: "
+    + SECRET
+    + b"\r\n\r\n",
+    "behind the last chunk": b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + SECRET,
+}
+
+
+@pytest.mark.parametrize("where", FRAMED)
+def test_framing_hides_no_secret(tmp_path: Path, where: str) -> None:
+    """Values that stand in no body, or only partly: a wrong length must not keep one in."""
+    response = b"HTTP/1.1 200 OK\r\n" + FRAMED[where]
+    done = run(tmp_path, exchange(tmp_path / "in", response=response), knowing(SECRET))
+    _, left = content(done)
+    assert SECRET[:12] not in left
+    assert len(left) == len(response)
+    assert b"ab" in left or b"ab" not in response
+    assert done.items
