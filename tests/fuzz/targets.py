@@ -24,7 +24,7 @@ from evidence_kit.seal.atproto_car import read_car
 from evidence_kit.seal.atproto_cbor import ProofError, decode, encode
 from evidence_kit.seal.atproto_plc import check_log
 from evidence_kit.seal.cades_check import check_signature
-from evidence_kit.seal.cdxj import canonical_body, index_key
+from evidence_kit.seal.cdxj import canonical_body
 from evidence_kit.seal.container_structure import BrokenContainerError, check_structure
 from evidence_kit.seal.custody import read_event, write_event
 from evidence_kit.seal.dash import read_mpd
@@ -39,6 +39,7 @@ from evidence_kit.seal.pkcs11_uri import Pkcs11UriError, parse_pkcs11_uri
 from evidence_kit.seal.redact import Redactor
 from evidence_kit.seal.redact_websocket import redact_frames
 from evidence_kit.seal.stream_parts import StreamError
+from evidence_kit.seal.surt import index_key
 from evidence_kit.seal.timestamp import check_token, normalise_token, parse_response
 from evidence_kit.seal.trusted_list_read import TrustedListError, read_trusted_list
 from evidence_kit.seal.wacz_read import check_wacz, check_warc
