@@ -65,6 +65,11 @@ NOT_THERE = {
     help="Let the browser itself speak to the proxy, past the guard: 'system', an address, or "
     "'pac+' and the address of a script.",
 )
+@click.option(
+    "--media-tool",
+    is_flag=True,
+    help="Also let yt-dlp fetch the films, kept apart as a second source (evidence-kit[media]).",
+)
 @click.option("--reason", default="", help="Why you capture this; stands in the bundle.")
 @click.option("--case", default="", help="Your number for the case; stands in the bundle.")
 @key_options
@@ -79,6 +84,7 @@ def command(
     browser_proxy: str,
     consent: str,
     scroll: bool,
+    media_tool: bool,
     reason: str,
     case: str,
     identity: str | None,
@@ -118,6 +124,7 @@ def command(
             browser_proxy=browser_proxy,
             consent=consent,
             scroll=scroll,
+            media_tool=media_tool,
             reason=reason,
             case=case,
             contact=settings.text("contact"),

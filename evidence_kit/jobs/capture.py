@@ -23,6 +23,7 @@ from evidence_kit.core.errors import (
 from evidence_kit.core.events import Progress
 from evidence_kit.gather.chromium import find_browser
 from evidence_kit.gather.driver import Driver
+from evidence_kit.gather.media_tool import tool_version
 from evidence_kit.gather.page_types import PageOptions
 from evidence_kit.gather.time_sources import system_clock
 from evidence_kit.gather.tsa_client import TsaClient
@@ -79,6 +80,7 @@ def capture(
 
     Raises:
         InputError: not a usable address.
+        ConfigError: yt-dlp is asked for and not installed.
         BrowserError: no usable browser; nothing was contacted.
         NetworkError: the address is on a private network and that was not allowed.
         CaptureError: the browser gave nothing that can be sealed.
@@ -87,6 +89,8 @@ def capture(
     request = replace(request, url=page_address(request.url))
     target = target_of(request.url)
     options = replace(options or PageOptions(), proxy=checked_browser_proxy(request.browser_proxy))
+    if request.media_tool:
+        tool_version()
     browser = find_browser(request.browser, environ)
     _make_output(request.output)
     started = clock()

@@ -34,6 +34,7 @@ class CaptureRequest:
         scroll: scroll down, within bounds, so that what loads late is there.
         browser_proxy: where only the browser can speak to the proxy (PAC, Kerberos): ``system``,
             ``pac+URL`` or an address; the guard then steps aside. Empty for the guard.
+        media_tool: also let yt-dlp fetch the films, as a second source.
         command: the command line, for the record.
     """
 
@@ -51,6 +52,7 @@ class CaptureRequest:
     consent: str = "leave"
     scroll: bool = True
     browser_proxy: str = ""
+    media_tool: bool = False
     command: tuple[str, ...] = ()
 
 

@@ -247,10 +247,11 @@ def _platform_files(
     for item in gathered.stored:
         path = work.bag / item.path
         original = item.original_name or None
-        if item.path.startswith("data/media/"):
-            work.add("media", path, clock=clock, original_name=original)
+        kind = item.path.split("/")[1]
+        if kind != "api" and path.suffix != ".json":  # films are not searched (format, rule 6)
+            work.add(kind, path, clock=clock, original_name=original)
         else:
-            converter.file("api", path, original)
+            converter.file(kind, path, original)
 
 
 def _streams(
@@ -325,6 +326,7 @@ def _asked(request: CaptureRequest) -> dict[str, Any]:
             "ntp": " ".join(request.ntp),
             "consent": request.consent,
             "scroll": request.scroll,
+            "media_tool": request.media_tool,
         },
     }
 

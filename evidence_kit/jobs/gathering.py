@@ -51,6 +51,7 @@ from evidence_kit.jobs.main_document import main_document, main_headers
 from evidence_kit.jobs.media import refetch_media
 from evidence_kit.jobs.plain import encode
 from evidence_kit.jobs.record import StartToken
+from evidence_kit.jobs.secondary import Secondary, fetch_secondary
 from evidence_kit.jobs.stamping import authorities
 from evidence_kit.jobs.streams import complete_streams
 from evidence_kit.jobs.workfolder import WorkFolder
@@ -217,10 +218,11 @@ class Gathering:
             missing = refetch_media(
                 page.recording.exchanges, session, out, log, skip=streams.covered
             )
+            second = self._secondary(target, out, log, proxies)
             check = offset.result()
             content = check_content(page, drawn_on(page), platform, main_headers(page))
             log.log("content-checked", state=str(content.state), signals=list(content.signals))
-            contacts = guard.contacts
+            contacts = (*guard.contacts, *second.contacts)
             exchanges = with_guard_addresses(
                 (*page.recording.exchanges, *page.recording.failed),
                 guard,
@@ -239,11 +241,29 @@ class Gathering:
             clock=check,
             contacts=contacts,
             proxy=_proxy_name(proxies, options),
-            missing=(*missing, *streams.missing),
-            limits=streams.limits,
+            missing=(*missing, *streams.missing, *second.missing),
+            limits=(*streams.limits, *second.limits),
         )
         self.work.save("gathered", gathered)
         return gathered
+
+    def _secondary(
+        self, target: tuple[str, int], out: ApiFolder, log: CaptureLog, proxies: Proxies
+    ) -> Secondary:
+        """Films by another program, where that was asked for."""
+        if not self.request.media_tool:
+            return Secondary()
+        self.progress.step("films by yt-dlp, as a second source")
+        return fetch_secondary(
+            self.request,
+            target,
+            out,
+            log,
+            self.work.scratch,
+            proxies=proxies,
+            environ=self.environ,
+            clock=self.clock,
+        )
 
     def _journal(self, event: str, item: Any) -> None:
         """Not synced: these lines are for a killed program, and there are many."""

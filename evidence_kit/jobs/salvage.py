@@ -232,7 +232,7 @@ def _stored(work: WorkFolder, missing: list[Mapping[str, str]]) -> tuple[Stored,
     stored = tuple(_journalled(work, "stored", Stored))
     known = {item.path for item in stored}
     for name in work.files():
-        if name.startswith(("data/api/", "data/media/")) and name not in known:
+        if name.startswith(("data/api/", "data/media/", "data/secondary/")) and name not in known:
             (work.bag / name).unlink()
             missing.append({"what": name, "why": "the program was stopped while it came in"})
     return stored

@@ -26,7 +26,7 @@ from evidence_kit.jobs.bundle import Seal, Sealed, Stamper, seal_folder
 from evidence_kit.jobs.operator import PRIVATE, operator_of
 from evidence_kit.jobs.verify_supplied import MAX_MAIL
 from evidence_kit.jobs.workfolder import Artefact, WorkFolder, new_id
-from evidence_kit.platforms.base import inert_name
+from evidence_kit.platforms.inert_names import inert_name
 from evidence_kit.seal.dkim import check_dkim, find_signatures
 from evidence_kit.seal.signer import Signer
 

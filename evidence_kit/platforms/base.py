@@ -9,6 +9,7 @@ Paths of files are always those inside the bundle, from its root: ``data/api/000
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,37 +25,13 @@ from evidence_kit.core.errors import StorageError
 from evidence_kit.core.events import EventLog
 from evidence_kit.core.post import SCHEMA, Place, Post, Sourced
 from evidence_kit.gather.http_answer import Answer
+from evidence_kit.platforms.inert_names import inert_name
 
 MAX_WHAT = 40
 """Characters of the name in ``NNNN-<what>``; the folder stays readable."""
 
-_ACTIVE_SUFFIXES = frozenset(
-    {".html", ".htm", ".xhtml", ".xht", ".shtml", ".mht", ".mhtml", ".svg", ".svgz", ".xml"}
-    | {".xsl", ".xslt", ".js", ".mjs", ".css", ".php", ".hta", ".vbs", ".wsf", ".ps1", ".sh"}
-)
-_INERT_SUFFIXES = frozenset(
-    {".png", ".jpg", ".jpeg", ".gif", ".webp", ".avif", ".bmp", ".heic"}
-    | {".mp4", ".m4v", ".webm", ".mov", ".mkv", ".ogv", ".m4a", ".mp3", ".ogg", ".oga", ".opus"}
-    | {".wav", ".flac", ".txt", ".bin"}
-)
-_SUFFIX_OF_TYPE = {
-    "image/png": ".png",
-    "image/jpeg": ".jpg",
-    "image/gif": ".gif",
-    "image/webp": ".webp",
-    "image/avif": ".avif",
-    "video/mp4": ".mp4",
-    "video/webm": ".webm",
-    "audio/mpeg": ".mp3",
-    "audio/ogg": ".ogg",
-}
 CAR_TYPE = "application/vnd.ipld.car"
 """Blocks of a repository (IPLD); no program opens such a file by itself."""
-
-_TEXT_TYPES = (
-    *("text/", "image/svg", "application/xhtml", "application/xml"),
-    *("application/javascript", "application/ecmascript"),
-)
 
 
 class State(StrEnum):
@@ -331,6 +308,21 @@ class ApiFolder:
         self._keep(stored)
         return stored
 
+    def adopt(self, source: Path, path: str, *, url: str = "", original_name: str = "") -> Stored:
+        """Move a finished file of another program to its final path below ``data/``.
+
+        Raises:
+            StorageError: it cannot be moved, or would replace a file.
+        """
+        target = self._place(path)
+        with _writing(path):
+            if target.exists():
+                raise FileExistsError(errno.EEXIST, "it exists")
+            source.rename(target)
+            stored = Stored(path, digest_file(target), url, "", original_name)
+        self._keep(stored)
+        return stored
+
     def _keep(self, stored: Stored) -> None:
         self._stored.append(stored)
         if self._on_stored is not None:
@@ -391,22 +383,6 @@ def precision_of(moment: object) -> str:
     seconds, fraction, zone = found.groups()
     unit = "millisecond" if fraction else "second" if seconds else "minute"
     return unit if zone else f"{unit}-no-zone"
-
-
-def inert_name(original: str, content_type: str) -> str:
-    """A file name that no double click runs (bundle format, rule 5).
-
-    Known pictures, sound and video keep their suffix where the type agrees; active content such
-    as HTML, SVG and scripts gets ``.txt`` behind it, everything else ``.bin``.
-    """
-    kind = content_type.split(";")[0].strip().lower()
-    name = re.sub(r"[^A-Za-z0-9._-]+", "_", original).strip("._-")[-80:].strip("._-") or "media"
-    suffix = Path(name).suffix.lower()
-    if kind.startswith(_TEXT_TYPES) or suffix in _ACTIVE_SUFFIXES:
-        return name if suffix == ".txt" else f"{name}.txt"
-    if suffix in _INERT_SUFFIXES:
-        return name
-    return name + _SUFFIX_OF_TYPE.get(kind, ".bin")
 
 
 def base_of(url: str) -> str | None:
