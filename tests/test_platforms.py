@@ -20,11 +20,11 @@ from evidence_kit.platforms.base import (
     Page,
     State,
     base_of,
-    inert_name,
     post_document,
     precision_of,
 )
 from evidence_kit.platforms.generic import GenericAdapter
+from evidence_kit.platforms.inert_names import inert_name
 from evidence_kit.platforms.mastodon import MastodonAdapter
 from evidence_kit.platforms.registry import adapters, fetch_post
 from tests.fixtures_site import demo_site
