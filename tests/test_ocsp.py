@@ -124,31 +124,52 @@ def _signed(content: bytes) -> bytes:
     return ocsp.wrap(made + algorithm + der.encode(der.BIT_STRING, b"\0" + value))
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: answer(SUBJECT, CA, status="unknown"),
-        lambda: answer(_other_subject(), CA),
-        lambda: answer(SUBJECT, CA, by=STRANGER),
-        lambda: answer(SUBJECT, CA, by=STRANGER, embed=()),
-        lambda: answer(SUBJECT, CA, by=party("Plain", 75, CA)),
-        lambda: answer(SUBJECT, CA, by=responder(STRANGER)),
-        lambda: answer(SUBJECT, CA, by=responder(CA, end=NOW - DAY)),
-        lambda: answer(SUBJECT, CA, by=RESPONDER, embed=()),
-        lambda: answer(SUBJECT, CA, by=RESPONDER, embed=(RESPONDER.certificate, CA.certificate)),
-        lambda: answer(SUBJECT, CA, embed=(RESPONDER.certificate,)),
-        lambda: answer(SUBJECT, STRANGER),
-        lambda: answer(SUBJECT, CA, by=party("Stamps", 75, CA, extended=(pki.TIME_STAMPING,))),
-        lambda: answer(
-            SUBJECT, CA, by=party("Weak", 76, CA, kind="rsa1024", extended=(OCSP_SIGNING,))
-        ),
-        lambda: answer(SUBJECT, STRANGER, by=CA, embed=()),
-        lambda: _renamed(0xA1, x509.load(RESPONDER.certificate).subject),
-        lambda: _renamed(0xA2, der.encode(der.OCTET_STRING, bytes(20))),
-    ],
-)
-def test_what_says_nothing_is_a_fault(make: Callable[[], bytes]) -> None:
-    codes = judged(make())
+SAY_NOTHING: dict[str, Callable[[], bytes]] = {
+    "answer that does not know": lambda: answer(SUBJECT, CA, status="unknown"),
+    "answer about another certificate": lambda: answer(_other_subject(), CA),
+    "answer by a stranger": lambda: answer(SUBJECT, CA, by=STRANGER),
+    "answer by a stranger, without certificate": lambda: answer(SUBJECT, CA, by=STRANGER, embed=()),
+    "answer by any certificate of the authority": lambda: answer(
+        SUBJECT, CA, by=party("Plain", 75, CA)
+    ),
+    "answer by a responder of another authority": lambda: answer(
+        SUBJECT, CA, by=responder(STRANGER)
+    ),
+    "answer by a responder that had expired": lambda: answer(
+        SUBJECT, CA, by=responder(CA, end=NOW - DAY)
+    ),
+    "answer without its responder's certificate": lambda: answer(
+        SUBJECT, CA, by=RESPONDER, embed=()
+    ),
+    "answer with a certificate too many": lambda: answer(
+        SUBJECT, CA, by=RESPONDER, embed=(RESPONDER.certificate, CA.certificate)
+    ),
+    "answer by the authority, with a certificate": lambda: answer(
+        SUBJECT, CA, embed=(RESPONDER.certificate,)
+    ),
+    "answer of another authority": lambda: answer(SUBJECT, STRANGER),
+    "answer by a certificate for time stamps": lambda: answer(
+        SUBJECT, CA, by=party("Stamps", 75, CA, extended=(pki.TIME_STAMPING,))
+    ),
+    "answer by a responder with a weak key": lambda: answer(
+        SUBJECT, CA, by=party("Weak", 76, CA, kind="rsa1024", extended=(OCSP_SIGNING,))
+    ),
+    "answer about another authority's certificate": lambda: answer(
+        SUBJECT, STRANGER, by=CA, embed=()
+    ),
+    "answer that names another signer": lambda: _renamed(
+        0xA1, x509.load(RESPONDER.certificate).subject
+    ),
+    "answer that names another key": lambda: _renamed(
+        0xA2, der.encode(der.OCTET_STRING, bytes(20))
+    ),
+}
+"""Answers that must not stand in a signature."""
+
+
+@pytest.mark.parametrize("name", SAY_NOTHING)
+def test_what_says_nothing_is_a_fault(name: str) -> None:
+    codes = judged(SAY_NOTHING[name]())
     assert "signature.unused-material" in codes
     assert "signer.not-revoked" not in codes
 

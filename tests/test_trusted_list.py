@@ -131,35 +131,46 @@ BOMB = b'<!DOCTYPE a [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>
 ROOT = b"<TrustServiceStatusList"
 
 
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        (lambda data: good().unsigned(), "signature does not hold"),
-        (_edit("TSLSequenceNumber", "8"), "does not hold"),
-        (_edit("ServiceStatus", GRANTED + "x"), "does not hold"),
-        (lambda data: good().signed(91), "does not hold"),
-        (_wrapped, "does not hold"),
-        (_before(ROOT, BOMB), "document type"),
-        (_before(ROOT, b'<!DOCTYPE a SYSTEM "file:///etc/passwd">'), "document type"),
-        (
-            _before(b"</Trust", b'<x:include xmlns:x="http://www.w3.org/2001/XInclude"/>'),
-            "includes",
-        ),
-        (lambda data: b"<a>" * 80 + b"</a>" * 80, "too deep"),
-        (lambda data: data.decode().encode("utf-16"), "not well-formed"),
-        (lambda data: data.replace(b"UTF-8", b"ISO-8859-1"), "encoding"),
-        (lambda data: data[:-10], "not well-formed"),
-        (lambda data: b"", "not well-formed"),
-        (lambda data: b"<html/>", "not a trusted list"),
-        (lambda data: good(kind=LOTL).signed(), "another kind"),
-        (lambda data: good(version="4").signed(), "another version"),
-        (lambda data: good(sequence="-1").signed(), "sequence"),
-        (lambda data: good(sequence="1000000000").signed(), "sequence"),
-        (lambda data: good(territory="xx").signed(), "country"),
-        (lambda data: good(issued=NOW - 4 * YEAR).signed(), "not valid when the list was issued"),
-    ],
-)
-def test_lists_that_are_refused(change: Callable[[bytes], bytes], reason: str) -> None:
+REFUSED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "unsigned": (lambda data: good().unsigned(), "signature does not hold"),
+    "number changed": (_edit("TSLSequenceNumber", "8"), "does not hold"),
+    "status changed": (_edit("ServiceStatus", GRANTED + "x"), "does not hold"),
+    "signed by somebody else": (lambda data: good().signed(91), "does not hold"),
+    "signed list inside a forged one": (_wrapped, "does not hold"),
+    "entity bomb": (_before(ROOT, BOMB), "document type"),
+    "external document type": (
+        _before(ROOT, b'<!DOCTYPE a SYSTEM "file:///etc/passwd">'),
+        "document type",
+    ),
+    "XInclude": (
+        _before(b"</Trust", b'<x:include xmlns:x="http://www.w3.org/2001/XInclude"/>'),
+        "includes",
+    ),
+    "nested too deep": (lambda data: b"<a>" * 80 + b"</a>" * 80, "too deep"),
+    "another encoding": (lambda data: data.decode().encode("utf-16"), "not well-formed"),
+    "declared in another encoding": (
+        lambda data: data.replace(b"UTF-8", b"ISO-8859-1"),
+        "encoding",
+    ),
+    "cut off": (lambda data: data[:-10], "not well-formed"),
+    "empty": (lambda data: b"", "not well-formed"),
+    "a web page": (lambda data: b"<html/>", "not a trusted list"),
+    "a list of lists": (lambda data: good(kind=LOTL).signed(), "another kind"),
+    "another version": (lambda data: good(version="4").signed(), "another version"),
+    "a negative number": (lambda data: good(sequence="-1").signed(), "sequence"),
+    "an absurd number": (lambda data: good(sequence="1000000000").signed(), "sequence"),
+    "no country code": (lambda data: good(territory="xx").signed(), "country"),
+    "certificate not valid when it was issued": (
+        lambda data: good(issued=NOW - 4 * YEAR).signed(),
+        "not valid when the list was issued",
+    ),
+}
+"""Lists that must not come in, and why, in the reader's words."""
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_lists_that_are_refused(name: str) -> None:
+    change, reason = REFUSED[name]
     with pytest.raises(TrustedListError, match=reason):
         read(change(good().signed()))
 
@@ -201,35 +212,46 @@ def test_the_list_of_lists_names_who_signs() -> None:
             read_trusted_list(data, [operator(91)], lotl=wrong)
 
 
-@pytest.mark.parametrize(
-    ("lists", "expected"),
-    [
-        ([], ["qualification-unknown"]),
-        ([a_list(granted())], ["qualified"]),
-        ([a_list(granted(tsa_root()))], ["qualified"]),
-        ([a_list()], ["not-listed"]),
-        ([a_list(granted(OPERATOR))], ["not-listed"]),
-        ([a_list(granted(b"0\x03\x02\x01\x05"))], ["not-listed"]),
-        ([a_list(granted(since=NOW + DAY))], ["not-qualified"]),
-        ([a_list(granted(until=NOW))], ["not-qualified"]),
-        ([a_list(granted(until=NOW - DAY), granted(since=NOW - DAY))], ["qualified"]),
-        ([a_list(granted(), next_update=NOW - DAY)], ["qualification-unknown", "list-outdated"]),
-        ([a_list(granted(), next_update=None)], ["qualification-unknown"]),
-        ([a_list(granted(), issued=NOW, next_update=None)], ["qualified"]),
-        ([a_list(granted()), a_list(sequence=8)], ["not-listed"]),
-        ([a_list(sequence=8), a_list(granted())], ["not-listed"]),
-        ([a_list(), a_list(granted(), territory="YY")], ["qualified"]),
-        (
-            [a_list(granted()), a_list(territory="YY", next_update=NOW - DAY)],
-            ["qualified"],
-        ),
-        (
-            [a_list(), a_list(territory="YY", next_update=NOW - DAY)],
-            ["not-listed", "list-outdated"],
-        ),
-    ],
-)
-def test_who_is_qualified(lists: list[TrustedList], expected: list[str]) -> None:
+STANDINGS: dict[str, tuple[list[TrustedList], list[str]]] = {
+    "no list": ([], ["qualification-unknown"]),
+    "granted": ([a_list(granted())], ["qualified"]),
+    "its authority is granted": ([a_list(granted(tsa_root()))], ["qualified"]),
+    "on no list": ([a_list()], ["not-listed"]),
+    "somebody else is granted": ([a_list(granted(OPERATOR))], ["not-listed"]),
+    "an identity that cannot be read": ([a_list(granted(b"0\x03\x02\x01\x05"))], ["not-listed"]),
+    "granted later": ([a_list(granted(since=NOW + DAY))], ["not-qualified"]),
+    "withdrawn before": ([a_list(granted(until=NOW))], ["not-qualified"]),
+    "withdrawn and granted again": (
+        [a_list(granted(until=NOW - DAY), granted(since=NOW - DAY))],
+        ["qualified"],
+    ),
+    "a list that was to be replaced before": (
+        [a_list(granted(), next_update=NOW - DAY)],
+        ["qualification-unknown", "list-outdated"],
+    ),
+    "a list closed before": ([a_list(granted(), next_update=None)], ["qualification-unknown"]),
+    "a list closed then": ([a_list(granted(), issued=NOW, next_update=None)], ["qualified"]),
+    "an older list says so, the newest not": (
+        [a_list(granted()), a_list(sequence=8)],
+        ["not-listed"],
+    ),
+    "the newest list comes first": ([a_list(sequence=8), a_list(granted())], ["not-listed"]),
+    "two countries": ([a_list(), a_list(granted(), territory="YY")], ["qualified"]),
+    "an outdated list of another country": (
+        [a_list(granted()), a_list(territory="YY", next_update=NOW - DAY)],
+        ["qualified"],
+    ),
+    "on no list, one outdated": (
+        [a_list(), a_list(territory="YY", next_update=NOW - DAY)],
+        ["not-listed", "list-outdated"],
+    ),
+}
+"""Lists, and the codes of what they say of the test authority."""
+
+
+@pytest.mark.parametrize("name", STANDINGS)
+def test_who_is_qualified(name: str) -> None:
+    lists, expected = STANDINGS[name]
     assert codes(lists) == expected
 
 
