@@ -13,6 +13,8 @@ from pathlib import Path
 from tests.attacks import ON_CONTENT, ON_PARSERS, ON_SIGNATURE
 from tests.takeouts import ROOT, takeouts
 from tests.test_container_attacks import VECTORS as ON_CONTAINER
+from tests.test_ocsp import SAY_NOTHING
+from tests.test_trusted_list import REFUSED
 from tests.vector_tools import Vector
 
 DOCS = ROOT / "docs" / "attacks.md"
@@ -70,6 +72,10 @@ _CUSTODY = "test_custody.py::"
 _TRUST = "test_cades_trust.py::"
 _OTHERS = "test_cades.py::test_a_signer_who_puts_other_attributes_in"
 _AUTHORITIES = "test_timestamp.py::test_certificates_of_authorities"
+_REFUSED = "test_trusted_list.py::test_lists_that_are_refused"
+_NO_XML = {"another encoding", "cut off", "empty", "a web page"}  # nothing of ours to take out
+_STANDING = "test_trusted_list.py::test_who_is_qualified"
+_ANSWERS = "test_ocsp.py::test_what_says_nothing_is_a_fault"
 
 ATTACK_LIST: Mapping[str, tuple[Attack, ...]] = {
     "On the container": (
@@ -322,6 +328,22 @@ ATTACK_LIST: Mapping[str, tuple[Attack, ...]] = {
             "test_stamp_later.py::"
             "test_ten_years_on_a_row_of_renewals_holds_and_a_broken_row_says_so",
         ),
+        *(
+            Attack(f"OCSP: {name}", "signature.unused-material", _ANSWERS, (name,))
+            for name in SAY_NOTHING
+        ),
+        Attack(
+            "stamp of a service that was granted later, or not any more",
+            "timestamp.not-qualified",
+            _STANDING,
+            ("granted later", "withdrawn before"),
+        ),
+        Attack(
+            "stamp from after the time that a trusted list speaks of",
+            "timestamp.qualification-unknown",
+            _STANDING,
+            ("a list that was to be replaced before", "a list closed before"),
+        ),
     ),
     "On parsers": (
         *_of(ON_PARSERS),
@@ -344,6 +366,16 @@ ATTACK_LIST: Mapping[str, tuple[Attack, ...]] = {
             "CAR with blocks under other hashes or twice",
             "atproto.proof-broken",
             "test_atproto_forms.py::TestCar::test_bad",
+        ),
+        *(
+            Attack(f"trusted list: {name}", "", _REFUSED, (name,))
+            for name in REFUSED
+            if name not in _NO_XML
+        ),
+        Attack(
+            "trusted list: older than the one that is there",
+            "",
+            "test_trusted_list.py::test_older_and_repeated_and_future_lists_are_refused",
         ),
     ),
     "On whoever reads": (
