@@ -179,6 +179,8 @@ def _based(base: str, node: Node) -> str:
 def _periods(root: Node, total: float | None) -> Iterator[tuple[Node, float | None]]:
     """Each period with its length: stated, up to the next one's start, or to the end (5.3.2.1)."""
     periods = root.all("Period")
+    if not periods:
+        raise StreamError("a list without periods")
     starts: list[float | None] = []
     at: float | None = 0.0
     for period in periods:
