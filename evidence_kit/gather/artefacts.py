@@ -24,6 +24,7 @@ from evidence_kit.core.events import EventLog, Progress
 from evidence_kit.gather.aria_tree import render_tree
 from evidence_kit.gather.behaviour import Treated, Treatment
 from evidence_kit.gather.dom_snapshot import COMPUTED_STYLES, Counts, Snapshot
+from evidence_kit.gather.session_state import LoggedIn
 from evidence_kit.gather.visit import Visit
 
 TILE = 8_000  # device px; one shot was seen silently corrupted at 100,000
@@ -112,6 +113,7 @@ def make_artefacts(
     progress: Progress,
     clock: Clock = _now,
     treatments: Sequence[tuple[str, Treatment]] = (),
+    login: LoggedIn | None = None,
 ) -> Artefacts:
     """Draw everything into ``folder``, which must exist and be empty of these names.
 
@@ -122,11 +124,12 @@ def make_artefacts(
         progress: gets what is being waited for.
         clock: source of times.
         treatments: by name, what is done to the page after its first picture, in this order.
+        login: of a visit that is logged in: no text is written with a secret of its session.
 
     Raises:
         StorageError: a file cannot be written.
     """
-    return _Maker(visit, folder, log, progress, clock, treatments).run()
+    return _Maker(visit, folder, log, progress, clock, treatments, login).run()
 
 
 class _Maker:
@@ -138,7 +141,9 @@ class _Maker:
         progress: Progress,
         clock: Clock,
         treatments: Sequence[tuple[str, Treatment]],
+        login: LoggedIn | None,
     ) -> None:
+        self._login = login
         self._visit = visit
         self._folder = folder
         self._log = log
@@ -179,9 +184,10 @@ class _Maker:
                     kind, name, State.FAILED, f"unusable answer: {type(error).__name__} {error}"
                 )
         self._progress.advance(len(steps), len(steps))
+        text = "".join(item.text() for item in self._snapshots)
         return Artefacts(
             tuple(self._results),
-            "".join(item.text() for item in self._snapshots),
+            self._login.text(text) if self._login is not None else text,
             self._snapshots[0].counts() if self._snapshots else None,
             tuple(self._remarks),
             tuple(self._treated),
@@ -210,6 +216,9 @@ class _Maker:
 
     def _write(self, kind: Kind, name: str, data: bytes, why: str = "") -> None:
         """Digest first, then write: what is recorded is what was drawn."""
+        if self._login is not None and kind not in (Kind.SCREENSHOT, Kind.PDF):
+            standins = self._login.standins
+            data = standins.mhtml(data) if kind is Kind.MHTML else standins.anywhere(data)
         digests, path = digest_bytes(data), self._folder / name
         try:
             with path.open("xb") as stream:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +24,9 @@ from evidence_kit.gather.cross_check import NETWORK_SCHEMES
 
 BODY_BUFFER = 256 << 20
 """Bytes of bodies the browser holds for us; what is pushed out is recorded as missing."""
+
+Mask = Callable[[bytes], bytes]
+"""Takes secrets out of what is about to be written; leaves its length."""
 
 _WIRE_CODING = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 
@@ -41,10 +44,12 @@ class BodyKeeper:
 
     Args:
         folder: private folder for the bodies.
+        mask: applied to each body before it is written.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, mask: Mask = bytes) -> None:
         self._folder = folder
+        self._mask = mask
         self._tasks: set[asyncio.Task[None]] = set()
         self._bodies: dict[int, Body] = {}
         self._watch: CdpWatch | None = None
@@ -81,12 +86,12 @@ class BodyKeeper:
         data = answer.get("body", "")
         content = base64.b64decode(data) if answer.get("base64Encoded") else data.encode("utf-8")
         path = self._folder / f"body-{len(self._bodies) + 1:04}"
-        path.write_bytes(content)
+        path.write_bytes(self._mask(content))
         self._bodies[id(hop)] = Body(path)
 
 
 def exchanges_from(
-    seen: Iterable[Seen], folder: Path, keeper: BodyKeeper | None
+    seen: Iterable[Seen], folder: Path, keeper: BodyKeeper | None, mask: Mask = bytes
 ) -> tuple[Exchange, ...]:
     """Write one request and response file per hop.
 
@@ -94,24 +99,27 @@ def exchanges_from(
         seen: hops in the order of their start.
         folder: gets ``NNNN.request`` and ``NNNN.response``.
         keeper: holder of the bodies; None when none were kept.
+        mask: applied to each message before it is written.
 
     Raises:
         CaptureError: a file cannot be written.
     """
     try:
-        return tuple(_exchanges(seen, folder, keeper))
+        return tuple(_exchanges(seen, folder, keeper, mask))
     except OSError as error:
         raise CaptureError(f"cannot write to {folder}: {error.strerror}") from error
 
 
-def _exchanges(seen: Iterable[Seen], folder: Path, keeper: BodyKeeper | None) -> Iterable[Exchange]:
+def _exchanges(
+    seen: Iterable[Seen], folder: Path, keeper: BodyKeeper | None, mask: Mask
+) -> Iterable[Exchange]:
     number, redirected_by = 0, dict[str, int]()
     for hop in seen:
         if not hop.url.startswith(NETWORK_SCHEMES):
             continue
         number += 1
         request = folder / f"{number:04}.request"
-        request.write_bytes(_request(hop))
+        request.write_bytes(mask(_request(hop)))
         response, notes, truncated = None, [], None
         if hop.status is not None:
             response = folder / f"{number:04}.response"
@@ -119,7 +127,7 @@ def _exchanges(seen: Iterable[Seen], folder: Path, keeper: BodyKeeper | None) ->
             content = body.path.read_bytes() if body.path else b""
             if body.path is not None:
                 body.path.unlink()
-            response.write_bytes(_response(hop, content, exact=body.path is not None))
+            response.write_bytes(mask(_response(hop, content, exact=body.path is not None)))
             if hop.redirected or body.why:
                 notes.append(body.why or "redirect-body-not-given-by-the-browser")
                 truncated = "unspecified"

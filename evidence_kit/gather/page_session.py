@@ -30,6 +30,8 @@ from evidence_kit.gather.chromium import (
 )
 from evidence_kit.gather.driver import Driver
 from evidence_kit.gather.page_types import BrowserFacts, PageEvent, PageOptions
+from evidence_kit.gather.session_set import set_session
+from evidence_kit.gather.session_state import SessionState
 from evidence_kit.gather.visit import Visit
 
 MAX_EVENTS = 500  # kept one by one; a page that opens dialogs for ever is only counted
@@ -107,6 +109,8 @@ class PageSession:
         netlog: where the browser logs to; None for none.
         clock: source of times.
         log: gets each event.
+        login: cookies and local storage to begin with; the browser then keeps nothing of the
+            visit on disk. None for a visit that is not logged in.
     """
 
     def __init__(
@@ -119,6 +123,7 @@ class PageSession:
         clock: Clock,
         log: EventLog,
         http_port: int = 0,
+        login: SessionState | None = None,
     ) -> None:
         self._browser = browser
         self._options = options
@@ -126,6 +131,8 @@ class PageSession:
         self._private = tuple(str(path) for path in (netlog,) if path)
         self._clock = clock
         self._log = log
+        self._login = login
+        self._profile: BrowserContext | None = None
         self._context: BrowserContext | None = None
         self._page: Page | None = None
         self._session: CDPSession | None = None
@@ -178,30 +185,40 @@ class PageSession:
         """
         options = self._options
         self._private += (str(profile),)
-        self._context = await playwright.chromium.launch_persistent_context(
+        looks: dict[str, Any] = {
+            "locale": options.locale,
+            "timezone_id": options.time_zone,
+            "viewport": {"width": options.width, "height": options.height},
+            "device_scale_factor": options.scale,
+            "color_scheme": cast(Literal["light", "dark"], options.color_scheme),
+            "reduced_motion": "reduce" if options.reduced_motion else "no-preference",
+            "user_agent": options.user_agent or None,
+            # Said to the driver too: it reaches workers before the watch does.
+            "extra_http_headers": {"Accept-Encoding": ACCEPT_ENCODING},
+            "accept_downloads": False,
+        }
+        self._profile = await playwright.chromium.launch_persistent_context(
             str(profile),
             executable_path=str(self._browser.path),
             headless=options.headless,
             chromium_sandbox=self.sandbox,
             ignore_default_args=DROPPED_FLAGS,
             args=list(self._flags),
-            locale=options.locale,
-            timezone_id=options.time_zone,
-            viewport={"width": options.width, "height": options.height},
-            device_scale_factor=options.scale,
-            color_scheme=cast(Literal["light", "dark"], options.color_scheme),
-            reduced_motion="reduce" if options.reduced_motion else "no-preference",
-            user_agent=options.user_agent or None,
-            # Said to the driver too: it reaches workers before the watch does.
-            extra_http_headers={"Accept-Encoding": ACCEPT_ENCODING},
-            accept_downloads=False,
             # Ctrl-C is this program's to handle: what was recorded is still kept.
             handle_sigint=False,
             handle_sigterm=False,
             handle_sighup=False,
+            **looks,
         )
+        self._context = self._profile
+        if self._login is not None and self._profile.browser is not None:
+            # Off the record: cookies and storage stay in memory, whatever happens to the program.
+            self._context = await self._profile.browser.new_context(**looks)
+            await self._context.new_page()
         self._page = self._context.pages[0]
         self._session = await self._context.new_cdp_session(self._page)
+        if self._login is not None:
+            await set_session(self._context, self._session, self._login)
         self._version = await self._session.send("Browser.getVersion")
         frames = await self._session.send("Page.getFrameTree")
         await self._attach(frames["frameTree"]["frame"]["id"], on_finished, buffer)
@@ -242,8 +259,8 @@ class PageSession:
         """End the browser in the ordinary way, so that it finishes its log."""
         if self._timer is not None:
             self._timer.cancel()
-        if self._context is not None:
-            await self._context.close()
+        if self._profile is not None:
+            await self._profile.close()
         for task in self._tasks:
             task.cancel()
         if self._uncounted:
@@ -348,11 +365,11 @@ class PageSession:
         self._spawn(self._stop())
 
     async def _stop(self) -> None:
-        if self._context is None:
+        if self._profile is None:
             return
         try:
             async with asyncio.timeout(STOP_SECONDS):
-                await self._context.close()
+                await self._profile.close()
         except TimeoutError:
             self.kill()
 

@@ -26,7 +26,7 @@ from evidence_kit.gather.contacts import Contact
 from evidence_kit.gather.cross_check import CrossCheck, Recorded, cross_check
 from evidence_kit.gather.driver import Driver, first_line
 from evidence_kit.gather.egress import Guard
-from evidence_kit.gather.netlog_pipe import NetLogPipe
+from evidence_kit.gather.netlog_pipe import LineReader, NetLogPipe
 from evidence_kit.gather.page_session import PageSession
 from evidence_kit.gather.page_types import (
     Limit,
@@ -35,6 +35,7 @@ from evidence_kit.gather.page_types import (
     PageRecording,
     Redirect,
 )
+from evidence_kit.gather.session_state import LoggedIn
 from evidence_kit.gather.visit import ALIVE_SECONDS, Failure, Quiet, Visit
 from evidence_kit.seal.netlog import NetLogReader, Recording
 
@@ -78,6 +79,7 @@ def record_page(
     fifo: bool | None = None,
     keep: Path | None = None,
     meanwhile: Callable[[], None] = lambda: None,
+    login: LoggedIn | None = None,
 ) -> PageRecording[T]:
     """Open ``url`` in a fresh browser, let ``visit`` draw it, and give back what passed.
 
@@ -102,6 +104,8 @@ def record_page(
             killed can be read again; the caller removes it.
         meanwhile: called once when a document begins to arrive: the time to begin, in another
             thread, what will be needed later. It must return at once.
+        login: the session to begin with. The browser then works off the record, and in everything
+            that is written or given back stand-ins take the place of the session's secrets.
 
     Raises:
         InputError: not a web address.
@@ -123,7 +127,7 @@ def record_page(
         stack.callback(shutil.rmtree, profile, ignore_errors=True)
         # Unbuffered: what was written stands in the file even when this program is killed.
         kept = stack.enter_context(keep.open("xb", buffering=0)) if keep is not None else None
-        job = _Job(url, browser, options, guard, log, progress, driver, method, clock, kept)
+        job = _Job(url, browser, options, guard, log, progress, driver, method, clock, kept, login)
 
         def arriving() -> None:
             # Starting the browser takes both processors; while it loads a page one of them waits.
@@ -148,7 +152,9 @@ class _Job:
         method: Method,
         clock: Clock,
         keep: BinaryIO | None,
+        login: LoggedIn | None,
     ) -> None:
+        self.login = login
         self.url = url
         self.keep = keep
         self.options = options
@@ -178,8 +184,10 @@ class _Job:
     ) -> PageRecording[T]:
         started = self.clock()
         reader = NetLogReader(wire, self.keep)
-        pipe = NetLogPipe(wire.parent, reader, fifo=fifo) if self.method is Method.NETLOG else None
-        keeper = None if pipe is not None else BodyKeeper(wire)
+        lines_to: LineReader = reader if self.login is None else _Masked(reader, self.login)
+        netlog = self.method is Method.NETLOG
+        pipe = NetLogPipe(wire.parent, lines_to, fifo=fifo) if netlog else None
+        keeper = None if pipe is not None else BodyKeeper(wire, self._masked)
         session = PageSession(
             self.browser,
             self.options,
@@ -188,6 +196,7 @@ class _Job:
             netlog=pipe.path if pipe else None,
             clock=self.clock,
             log=self.log,
+            login=self.login.state if self.login is not None else None,
         )
         self.progress.step("starting the browser")
         if pipe is not None:
@@ -206,15 +215,18 @@ class _Job:
             method=self.method,
             cross_check=check,
             requested_url=self.url,
-            redirects=_redirects(session.documents),
-            final_url=self.final_url,
+            redirects=tuple(
+                replace(hop, url=self._said(hop.url), location=self._said(hop.location))
+                for hop in _redirects(session.documents)
+            ),
+            final_url=self._said(self.final_url) if self.final_url else None,
             status=_last_status(session.documents),
-            title=self.title,
+            title=self._said(self.title) if self.title is not None else None,
             failure=self.failure,
             user_agent=facts.user_agent,
             browser=facts,
-            events=tuple(session.events),
-            navigations=tuple(item.url for item in session.navigations),
+            events=tuple(replace(item, detail=self._said(item.detail)) for item in session.events),
+            navigations=tuple(self._said(item.url) for item in session.navigations),
             limits=self._limits(session),
             quiet=self.quiet,
             started=started,
@@ -222,6 +234,12 @@ class _Job:
             visited=visited,
             problems=tuple(self.problems),
         )
+
+    def _said(self, text: str) -> str:
+        return text if self.login is None else self.login.text(text)
+
+    def _masked(self, data: bytes) -> bytes:
+        return data if self.login is None else self.login.standins.message(data)
 
     def _open(self, session: PageSession, profile: Path, keeper: BodyKeeper | None) -> None:
         try:
@@ -361,13 +379,17 @@ class _Job:
                     *recording.failed,
                     *recording.cached,
                 )
-                failed = with_kinds(recording.failed, seen)
-                return replace(recording, failed=failed), cross_check(everything, seen)
+                known = [replace(hop, url=self._said(hop.url)) for hop in seen]
+                failed = with_kinds(recording.failed, known)
+                return replace(recording, failed=failed), cross_check(everything, known)
             self.problems.append(
                 f"the network log held {lines} lines but no exchange; DevTools events are used"
             )
             self.method = Method.CDP
-        exchanges = exchanges_from(seen, wire, keeper)
+        exchanges = tuple(
+            replace(item, url=self._said(item.url), initiator=self._said(item.initiator))
+            for item in exchanges_from(seen, wire, keeper, self._masked)
+        )
         self.log.log("recorder-fallback", exchanges=len(exchanges))
         # A log that was never asked for has no faults to tell.
         problems = recording.problems if lines else ()
@@ -393,6 +415,18 @@ class _Job:
             ),
             Limit("script-seconds", f"{ALIVE_SECONDS:g}", reached=self.stopped > 0),
         )
+
+
+class _Masked:
+    """A reader of the log before which the session's secrets are exchanged."""
+
+    def __init__(self, reader: LineReader, login: LoggedIn) -> None:
+        self._reader = reader
+        self._standins = login.standins
+
+    def feed(self, line: bytes) -> None:
+        """Take the next line."""
+        self._reader.feed(self._standins.line(line))
 
 
 def _fallback(recording: Recording, exchanges: tuple[Exchange, ...]) -> Recording:

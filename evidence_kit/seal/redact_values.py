@@ -200,10 +200,10 @@ class Secrets:
         for form in dict.fromkeys((value, unquote_to_bytes(value))):
             core = max(re.findall(rb"[A-Za-z0-9_\-.~]+", form), key=len)
             exact = core == form
-            pattern = None if exact else re.compile(b"".join(_escaped(byte) for byte in form))
+            pattern = None if exact else re.compile(b"".join(escaped(byte) for byte in form))
             reach = 0 if exact else 6 * len(form)
             self._add(_Needle(core, number, "", form, pattern, reach))
-            for literal in _base64_forms(form):
+            for literal in base64_forms(form):
                 self._add(_Needle(literal, number, "base64"))
 
     def _add(self, needle: _Needle) -> None:
@@ -229,7 +229,7 @@ def _confirm(needle: _Needle, data: bytes, place: int) -> Span | None:
     return None
 
 
-def _escaped(byte: int) -> bytes:
+def escaped(byte: int) -> bytes:
     """A pattern for one byte as it stands, percent-coded (once or twice), in JSON or in HTML."""
     if byte in _ESCAPES:
         return _ESCAPES[byte]
@@ -249,7 +249,7 @@ def _escaped(byte: int) -> bytes:
     )
 
 
-def _base64_forms(value: bytes) -> Iterator[bytes]:
+def base64_forms(value: bytes) -> Iterator[bytes]:
     """What the value looks like inside base64, at each of the three alignments, both alphabets.
 
     Characters that also hold bits of the neighbours are left out of the search.
@@ -260,9 +260,7 @@ def _base64_forms(value: bytes) -> Iterator[bytes]:
         whole = (shift + len(value)) * 8 // 6
         literal = coded[first:whole]
         yield literal
-        other = literal.translate(bytes.maketrans(b"+/", b"-_"))
-        if other != literal:
-            yield other
+        yield literal.translate(bytes.maketrans(b"+/", b"-_"))
 
 
 def _merge(spans: list[Span]) -> list[Span]:
