@@ -6,7 +6,8 @@
     ├── InputError                input-invalid           2
     ├── UnreadableFileError       file-unreadable        20
     ├── CaptureError              capture-failed         21
-    │   └── BrowserError          browser-unusable       21
+    │   ├── BrowserError          browser-unusable       21
+    │   └── LoginError            login-failed           21
     ├── NetworkError              network-failed         22
     │   └── RateLimitedError      network-rate-limited   22
     ├── KeyUnavailableError       key-unavailable        23
@@ -86,6 +87,12 @@ class BrowserError(CaptureError):
     """No usable browser, or it could not be started."""
 
     code = "browser-unusable"
+
+
+class LoginError(CaptureError):
+    """Nobody logged in, or the session cannot be used; nothing was kept or captured."""
+
+    code = "login-failed"
 
 
 class NetworkError(EvidenceError):

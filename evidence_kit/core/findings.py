@@ -229,6 +229,7 @@ RULES: Mapping[str, Rule] = {
         "capture.limit-reached",
         "capture.fallback-recorder",
         "capture.redacted",
+        "capture.logged-in",
         "post.page-agrees",
         "post.page-differs",
         "post.id-in-address",

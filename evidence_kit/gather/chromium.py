@@ -133,6 +133,40 @@ def find_browser(configured: str = "", environment: Mapping[str, str] = os.envir
     )
 
 
+def find_window_browser(
+    configured: str = "", environment: Mapping[str, str] = os.environ
+) -> BrowserFound:
+    """The first browser that can open a window: for a person, not for a capture.
+
+    A configured headless shell is passed over: it is the right one for captures.
+
+    Raises:
+        BrowserError: there is none, or no screen to open a window on.
+    """
+    if _SYSTEM == "linux" and not any(
+        environment.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
+    ):
+        raise BrowserError(
+            "there is no screen to open a window on",
+            hint="run this where you see a desktop; over SSH a window needs 'ssh -X'",
+        )
+    chosen = environment.get(VARIABLE) or configured
+    given = [(Path(chosen).expanduser(), "configured")] if chosen else []
+    for path, origin in (*given, *_candidates(environment)):
+        if _usable(path) and "headless" not in path.name:
+            try:
+                found = describe(path, origin)
+            except BrowserError:
+                continue
+            if not found.headless_only:
+                return found
+    raise BrowserError(
+        "no browser that can open a window was found; a headless shell cannot",
+        hint="install Chrome, Chromium or Edge (Debian: 'apt-get install chromium' as root), "
+        f"or name one with {VARIABLE}",
+    )
+
+
 def describe(path: Path, origin: str) -> BrowserFound:
     """Product, version and real binary of the browser at ``path``.
 

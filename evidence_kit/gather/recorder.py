@@ -35,7 +35,7 @@ from evidence_kit.gather.page_types import (
     PageRecording,
     Redirect,
 )
-from evidence_kit.gather.session_state import LoggedIn
+from evidence_kit.gather.session_state import LoggedIn, MaskedLines
 from evidence_kit.gather.visit import ALIVE_SECONDS, Failure, Quiet, Visit
 from evidence_kit.seal.netlog import NetLogReader, Recording
 
@@ -184,7 +184,7 @@ class _Job:
     ) -> PageRecording[T]:
         started = self.clock()
         reader = NetLogReader(wire, self.keep)
-        lines_to: LineReader = reader if self.login is None else _Masked(reader, self.login)
+        lines_to: LineReader = reader if self.login is None else MaskedLines(reader, self.login)
         netlog = self.method is Method.NETLOG
         pipe = NetLogPipe(wire.parent, lines_to, fifo=fifo) if netlog else None
         keeper = None if pipe is not None else BodyKeeper(wire, self._masked)
@@ -415,18 +415,6 @@ class _Job:
             ),
             Limit("script-seconds", f"{ALIVE_SECONDS:g}", reached=self.stopped > 0),
         )
-
-
-class _Masked:
-    """A reader of the log before which the session's secrets are exchanged."""
-
-    def __init__(self, reader: LineReader, login: LoggedIn) -> None:
-        self._reader = reader
-        self._standins = login.standins
-
-    def feed(self, line: bytes) -> None:
-        """Take the next line."""
-        self._reader.feed(self._standins.line(line))
 
 
 def _fallback(recording: Recording, exchanges: tuple[Exchange, ...]) -> Recording:

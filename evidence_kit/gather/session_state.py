@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from evidence_kit.core.canonical_json import JsonError, dumps, loads
+from evidence_kit.gather.netlog_pipe import LineReader
 from evidence_kit.seal.redact_fields import in_json
 from evidence_kit.seal.redact_values import looks_random
 from evidence_kit.seal.standins import StandIns
@@ -109,6 +110,18 @@ class LoggedIn:
         """A text without the session's secrets."""
         raw = text.encode("utf-8", "surrogatepass")
         return self.standins.anywhere(raw).decode("utf-8", "surrogatepass")
+
+
+class MaskedLines:
+    """A reader of the browser's log before which the session's secrets are exchanged."""
+
+    def __init__(self, reader: LineReader, login: LoggedIn) -> None:
+        self._reader = reader
+        self._standins = login.standins
+
+    def feed(self, line: bytes) -> None:
+        """Take the next line."""
+        self._reader.feed(self._standins.line(line))
 
 
 def logged_in(state: SessionState, random: Callable[[int], bytes]) -> LoggedIn:

@@ -38,6 +38,29 @@ def find_keyring() -> None:
         keyring.get_keyring()
 
 
+def keep_in_keyring(name: str, value: str) -> bool:
+    """Put a value into the keyring; False where there is none that gives it back."""
+    import keyring
+    from keyring.errors import KeyringError
+
+    with contextlib.suppress(KeyringError, OSError):
+        keyring.set_password(KEYRING_SERVICE, name, value)
+        return keyring.get_password(KEYRING_SERVICE, name) == value
+    return False
+
+
+def drop_from_keyring(name: str) -> bool:
+    """Take a value out of the keyring; whether there was one."""
+    import keyring
+    from keyring.errors import KeyringError
+
+    with contextlib.suppress(KeyringError, OSError):
+        if keyring.get_password(KEYRING_SERVICE, name) is not None:
+            keyring.delete_password(KEYRING_SERVICE, name)
+            return True
+    return False
+
+
 class Tokens(Mapping[str, str]):
     """The environment, with what it lacks of :data:`KEPT` taken from the keyring when asked for.
 

@@ -25,6 +25,7 @@ from evidence_kit.gather.chromium import find_browser
 from evidence_kit.gather.driver import Driver
 from evidence_kit.gather.media_tool import tool_version
 from evidence_kit.gather.page_types import PageOptions
+from evidence_kit.gather.session_state import SessionState, logged_in
 from evidence_kit.gather.time_sources import system_clock
 from evidence_kit.gather.tsa_client import TsaClient
 from evidence_kit.jobs.capture_types import (
@@ -62,6 +63,7 @@ def capture(
     environ: Mapping[str, str] = os.environ,
     options: PageOptions | None = None,
     driver: Driver | None = None,
+    session: SessionState | None = None,
 ) -> CaptureResult:
     """Capture ``request.url`` and seal what was found, also when the post was not there.
 
@@ -77,6 +79,8 @@ def capture(
         options: how to look at the page.
         driver: one that was started earlier, to save the second that this takes; it is closed
             once the page was seen.
+        session: that the browser begins with, of ``request.account``; it is written nowhere, and
+            goes only to the origins that it belongs to.
 
     Raises:
         InputError: not a usable address.
@@ -95,6 +99,7 @@ def capture(
     _make_output(request.output)
     started = clock()
     request = replace(request, output=request.output.absolute())
+    login = logged_in(session, random) if session is not None else None
     work = WorkFolder.create(home, new_id(started, random(4)))
     try:
         work.save("asked", Asked(request, started, browser, options))
@@ -109,10 +114,13 @@ def capture(
             clock=clock,
             random=random,
             environ=environ,
+            login=login,
         )
         gathered = gathering.run(browser, target, options, started, driver)
         progress.step("writing the archives")
-        record = deliver(work, gathered, request, operator, clock=clock, random=random)
+        record = deliver(
+            work, gathered, request, operator, clock=clock, random=random, login=login
+        )
         sealed = seal_capture(
             work, request, signer, operator, home=home, tsa=tsa, clock=clock, progress=progress
         )

@@ -17,6 +17,21 @@ from evidence_kit.jobs.bundle import Sealed, Stamp
 
 
 @dataclass(frozen=True)
+class Account:
+    """Whose session a capture used; never the session itself.
+
+    Attributes:
+        name: as the person who logged in stated it.
+        site: what the session is called: a platform's name, or a host.
+        stored: when that person logged in.
+    """
+
+    name: str
+    site: str
+    stored: datetime
+
+
+@dataclass(frozen=True)
 class CaptureRequest:
     """What the user asks for.
 
@@ -36,6 +51,7 @@ class CaptureRequest:
             ``pac+URL`` or an address; the guard then steps aside. Empty for the guard.
         media_tool: also let yt-dlp fetch the films, as a second source.
         command: the command line, for the record.
+        account: that the browser is logged in with; None for a visitor without account.
     """
 
     url: str
@@ -54,6 +70,7 @@ class CaptureRequest:
     browser_proxy: str = ""
     media_tool: bool = False
     command: tuple[str, ...] = ()
+    account: Account | None = None
 
 
 @dataclass(frozen=True)

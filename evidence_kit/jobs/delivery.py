@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from evidence_kit.core.canonical_json import dumps, loads
-from evidence_kit.core.clock import Clock
+from evidence_kit.core.clock import Clock, iso
 from evidence_kit.core.events import Progress
 from evidence_kit.core.exchange import Exchange
 from evidence_kit.core.streams import FILE, summary
 from evidence_kit.gather.artefacts import Artefacts
 from evidence_kit.gather.artefacts import State as Drawn
+from evidence_kit.gather.content_check import ContentState
+from evidence_kit.gather.session_state import LoggedIn
 from evidence_kit.gather.time_sources import ClockCheck
 from evidence_kit.gather.tsa_client import TsaClient
 from evidence_kit.jobs.bundle import SOFTWARE, Seal, Sealed, seal_folder
@@ -51,6 +53,7 @@ def deliver(
     clock: Clock,
     random: Callable[[int], bytes],
     warnings: tuple[Note, ...] = (),
+    login: LoggedIn | None = None,
 ) -> dict[str, Any]:
     """Turn what was gathered into the files of the bundle.
 
@@ -62,6 +65,7 @@ def deliver(
         clock: for the times of files.
         random: for the ids of records.
         warnings: to stand in the record beside those of the capture itself.
+        login: the session that was used, whose secrets and stand-ins are masked.
 
     Returns:
         The capture record as it stands in the bundle, without secrets.
@@ -70,6 +74,7 @@ def deliver(
         StorageError: something cannot be written or read back.
     """
     redactor = Redactor()
+    _learn_session(redactor, login)
     _learn(redactor, gathered, request)
     proof = gathered.platform.proof if gathered.platform is not None else None
     for file in proof.files if proof is not None else ():
@@ -114,6 +119,7 @@ def deliver(
             page_problem="" if gathered.page is not None else "the browser gave no page",
             platform=gathered.platform,
             content=gathered.content,
+            account=_account(request, gathered),
             artefacts=work.artefacts(),
             tls=tls,
             api_exchanges=len(gathered.api),
@@ -128,6 +134,7 @@ def deliver(
                 *platform_warnings(gathered.platform),
                 *page_errors(gathered.exchanges),
                 *losses.aside,
+                *_session_remarks(request, gathered),
                 *warnings,
             ],
             missing=[
@@ -153,6 +160,16 @@ def _needed(gathered: Gathered) -> tuple[str, ...]:
         return ()
     media = (item.url for item in platform.media)
     return (page.requested_url, page.final_url or "", platform.permalink or "", *media)
+
+
+def _learn_session(redactor: Redactor, login: LoggedIn | None) -> None:
+    """First of all: what the session held, and what stands for it in the files."""
+    if login is None:
+        return
+    for name, value in login.state.secrets():
+        redactor.learn_value(name, value)
+    for value in login.standins.made:
+        redactor.learn_value("session", value)
 
 
 def _learn(redactor: Redactor, gathered: Gathered, request: CaptureRequest) -> None:
@@ -273,6 +290,34 @@ def _post(work: WorkFolder, converter: Converter, gathered: Gathered) -> None:
     posts = gathered.platform.posts if gathered.platform is not None else ()
     path.write_bytes(dumps(post_document(posts)))
     converter.file("post", path)
+
+
+def _account(request: CaptureRequest, gathered: Gathered) -> dict[str, Any] | None:
+    """Who was logged in, as stated, and whether the page that was shown names that account."""
+    account = request.account
+    if account is None:
+        return None
+    text, name = gathered.drawn.visible_text, account.name.removeprefix("@")
+    return {
+        "logged_in": True,
+        "name": account.name,
+        "source": "operator",
+        "site": account.site,
+        "stored": iso(account.stored),
+        "on_page": name.casefold() in text.casefold() if text else None,
+    }
+
+
+def _session_remarks(request: CaptureRequest, gathered: Gathered) -> list[Note]:
+    if request.account is None or gathered.content.state is not ContentState.LOGIN_WALL:
+        return []
+    return [
+        Note(
+            "login.not-accepted",
+            request.account.site,
+            "the site asked for a login although a stored session was used; it has probably ended",
+        )
+    ]
 
 
 def _private_authorities(tls: tuple[TlsFile, ...]) -> list[Note]:

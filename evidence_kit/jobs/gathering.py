@@ -33,6 +33,7 @@ from evidence_kit.gather.proxy import Proxies, proxies_from
 from evidence_kit.gather.recorder import record_page
 from evidence_kit.gather.recorder_check import check_recorder
 from evidence_kit.gather.scroll import scroll_page
+from evidence_kit.gather.session_state import LoggedIn
 from evidence_kit.gather.time_sources import (
     ClockCheck,
     HttpDateSource,
@@ -113,6 +114,7 @@ class Gathering:
         work: gets every file, and the journal of what is done.
         tsa: one client for the whole capture, since it keeps each authority's pace.
         cache: folder where the outcome of the recorder's self-test is kept.
+        login: the session that the browser begins with; our own requests never carry it.
     """
 
     def __init__(
@@ -126,7 +128,9 @@ class Gathering:
         clock: Clock,
         random: Callable[[int], bytes],
         environ: Mapping[str, str],
+        login: LoggedIn | None = None,
     ) -> None:
+        self.login = login
         self.request = request
         self.work = work
         self.tsa = tsa
@@ -188,13 +192,14 @@ class Gathering:
                 log=log,
                 progress=self.progress,
                 visit=lambda visit: make_artefacts(
-                    visit, self._web(), log, self.progress, self.clock, self._treatments()
+                    visit, self._web(), log, self.progress, self.clock, self._treatments(), self.login
                 ),
                 driver=driver,
                 clock=self.clock,
-                keep=self.work.unfinished,
+                keep=self._kept(),
                 method=recorder.method,
                 meanwhile=partial(_load_ahead, pool),
+                login=self.login,
             )
             _refused(page)
             self.work.save("page", page)
@@ -264,6 +269,12 @@ class Gathering:
             environ=self.environ,
             clock=self.clock,
         )
+    def _kept(self) -> Path | None:
+        """Of a visit that is logged in nothing is kept before it ends: headers would be in it."""
+        if self.login is None:
+            return self.work.unfinished
+        self.work.unfinished.touch(mode=0o600)
+        return None
 
     def _journal(self, event: str, item: Any) -> None:
         """Not synced: these lines are for a killed program, and there are many."""

@@ -96,6 +96,7 @@ class Parts:
         page: the recording; None where the browser gave none.
         page_problem: why there is no recording, empty where there is one.
         limits: bounds of steps other than the visit and the platform.
+        account: that the browser was logged in with; None for a visitor.
     """
 
     id: str
@@ -111,6 +112,7 @@ class Parts:
     platform: PlatformResult | None
     content: ContentCheck
     artefacts: Sequence[Artefact]
+    account: Mapping[str, Any] | None = None
     tls: Sequence[TlsFile] = ()
     api_exchanges: int = 0
     streams: Sequence[Mapping[str, Any]] = ()
@@ -142,7 +144,7 @@ def build_record(parts: Parts) -> dict[str, Any]:
         "machine": _machine(),
         "software": _software(),
         "browser": _browser(parts.page),
-        "account": {"logged_in": False, "name": None},
+        "account": dict(parts.account or {"logged_in": False, "name": None}),
         "times": {
             "started": iso(parts.started),
             "page_started": iso(parts.page.started) if parts.page else None,

@@ -142,6 +142,10 @@ def _page(
     if whole is not None:
         return whole
     recording = _read_again(work)
+    problems = ["the browser's digest was taken when the capture was recovered"]
+    if asked.request.account is not None and recording is not None:
+        recording = replace(recording, problems=())
+        problems.append("of a visit that is logged in, exchanges are kept only when it has ended")
     drawn = _drawn(work, logged)
     if recording is None or not (recording.exchanges or recording.failed or drawn.results):
         return None
@@ -174,7 +178,7 @@ def _page(
         started=min((item.started for item in recording.exchanges), default=asked.started),
         ended=logged.until,
         visited=drawn,
-        problems=("the browser's digest was taken when the capture was recovered",),
+        problems=tuple(problems),
     )
 
 

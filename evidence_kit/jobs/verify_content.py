@@ -139,6 +139,10 @@ def _remarks(record: Mapping[str, Any]) -> Iterator[Finding]:
         CAPTURE,
         {"detail": f"{state}: {signals}" if signals else state},
     )
+    account = record["account"]
+    if account["logged_in"]:
+        params = {name: account[name] for name in ("name", "site", "stored")}
+        yield Finding("capture.logged-in", CAPTURE, params)
     for gap in record["missing"]:
         yield Finding("capture.missing-part", gap["what"], {"detail": gap["why"]})
     for note in record["warnings"]:
