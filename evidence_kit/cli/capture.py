@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,19 +12,20 @@ import click
 from evidence_kit.cli.options import json_option, key_options, output_option, tsa_option
 from evidence_kit.cli.output import emit_json, progress, say, short
 from evidence_kit.cli.settings import Settings, home
-from evidence_kit.cli.signing import open_key
+from evidence_kit.cli.signing import asker, now, open_key
 from evidence_kit.core.errors import ExitCode
 from evidence_kit.core.terminal_text import harmless
 
 if TYPE_CHECKING:
     from evidence_kit.jobs.capture import CaptureResult
+    from evidence_kit.seal.session_file import SessionHead
 
 
 RESULT_SCHEMA = "evidence-kit/capture-result/1"
 
 NOT_THERE = {
     "http-error": "the site answered with an error",
-    "login-wall": "the site asks for a login first",
+    "login-wall": "the site asks for a login first (see --login)",
     "consent-wall": "the site asks for a choice about cookies first (see --consent)",
     "bot-block": "the site takes this browser for a machine",
     "geo-block": "the site shows it to visitors of other countries only",
@@ -70,6 +72,12 @@ NOT_THERE = {
     is_flag=True,
     help="Also let yt-dlp fetch the films, kept apart as a second source (evidence-kit[media]).",
 )
+@click.option(
+    "--login",
+    metavar="NAME",
+    help="Use the session that 'evidence-kit login NAME' keeps; without this option nobody is "
+    "logged in.",
+)
 @click.option("--reason", default="", help="Why you capture this; stands in the bundle.")
 @click.option("--case", default="", help="Your number for the case; stands in the bundle.")
 @key_options
@@ -85,6 +93,7 @@ def command(
     consent: str,
     scroll: bool,
     media_tool: bool,
+    login: str | None,
     reason: str,
     case: str,
     identity: str | None,
@@ -100,6 +109,7 @@ def command(
     Examples:
       evidence-kit capture https://example.social/@name/123 --reason bedreiging --case 2026-017
       evidence-kit capture https://intranet.example/post/9 --allow-private --no-tsa
+      evidence-kit capture https://www.linkedin.com/posts/... --login linkedin
 
     \b
     Exit codes: 0 complete, 3 sealed with gaps, 4 sealed but the post was not there,
@@ -133,7 +143,15 @@ def command(
             command=("evidence-kit", *sys.argv[1:]),
         )
         target_of(url)
-        signer = open_key(settings, identity, passphrase_fd)
+        head = _stored(settings.home, login, url) if login else None
+        ask = asker(passphrase_fd)
+        signer = open_key(settings, identity, passphrase_fd, ask)
+        session = None
+        if head is not None:
+            from evidence_kit.jobs.sessions import account_of, load_session
+
+            session = load_session(settings.home, head, ask, now())
+            request = replace(request, account=account_of(head))
         anchors = load_anchors(settings.home)
         with progress(as_json=as_json) as shown:
             result = capture(
@@ -143,8 +161,16 @@ def command(
                 home=settings.home,
                 progress=shown,
                 driver=driver,
+                session=session,
             )
     return tell(result, as_json=as_json)
+
+
+def _stored(folder: Path, name: str, url: str) -> SessionHead:
+    """The session that is asked for, before anybody is asked for a passphrase."""
+    from evidence_kit.jobs.sessions import find_session
+
+    return find_session(folder, name, url)
 
 
 def tell(result: CaptureResult, *, as_json: bool) -> int:

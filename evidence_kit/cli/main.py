@@ -25,6 +25,8 @@ COMMANDS = {
     "capture": "Capture a page or post into one signed, time-stamped bundle.",
     "recover": "Finish a capture that was stopped: seal what had come in.",
     "discard": "Remove what a stopped capture left; nothing of it can be sealed afterwards.",
+    "login": "Log in to a platform for captures, or list who is logged in.",
+    "logout": "Forget a platform's session and tokens on this machine.",
     "platforms": "Show which platforms are supported, and which tokens are set.",
     "verify": "Check bundles: unchanged, by whom, when. Works offline.",
     "show": "Show what is inside a bundle.",

@@ -33,15 +33,23 @@ def get_passphrase(identity: str, fd: int | None, *, create: bool = False) -> by
         InputError: twice, but not the same.
     """
     if fd is not None:
-        return _from_descriptor(fd)
+        return line_from_descriptor(fd, "passphrase")
     stored = _from_keyring(identity)
     if stored:
         return stored.encode("utf-8")
     return _from_terminal(identity, create=create)
 
 
-def _from_descriptor(fd: int) -> bytes:
-    """One line, read byte by byte: what follows belongs to somebody else."""
+def line_from_descriptor(fd: int, what: str) -> bytes:
+    """One line, read byte by byte: what follows belongs to somebody else.
+
+    Args:
+        fd: number of an open file descriptor.
+        what: is read, for the message.
+
+    Raises:
+        KeyUnavailableError: there is none, or it is empty or too long.
+    """
     line = b""
     try:
         while len(line) <= MAX_PASSPHRASE:
@@ -51,14 +59,14 @@ def _from_descriptor(fd: int) -> bytes:
             line += byte
     except OSError as error:
         raise KeyUnavailableError(
-            f"no passphrase could be read from file descriptor {fd}",
-            hint="open it in the shell, for example: evidence-kit ... --passphrase-fd 3 3<FILE",
+            f"no {what} could be read from file descriptor {fd}",
+            hint=f"open it in the shell, for example: evidence-kit ... --{what}-fd 3 3<FILE",
         ) from error
     line = line.removesuffix(b"\r")
     if not line or len(line) > MAX_PASSPHRASE:
         raise KeyUnavailableError(
-            f"no passphrase of 1 to {MAX_PASSPHRASE} bytes on file descriptor {fd}",
-            hint="it is the first line",
+            f"no {what} of 1 to {MAX_PASSPHRASE} bytes on file descriptor {fd}",
+            hint="it is a line of its own",
         )
     return line
 

@@ -137,13 +137,7 @@ def _facts(record: Mapping[str, Any], words: Words) -> Iterator[tuple[str, str]]
     yield "organisation", record["operator"]["organisation"]
     if record["operator"]["staff_code"]:
         yield "staff-code", record["operator"]["staff_code"]
-    account = record["account"]
-    yield (
-        "account",
-        str(account["name"] or "?")
-        if account["logged_in"]
-        else words.say("label", "not-logged-in"),
-    )
+    yield "account", _account(record["account"], words)
     for key in ("reason", "case"):
         if request[key]:
             yield key, request[key]
@@ -158,6 +152,16 @@ def _facts(record: Mapping[str, Any], words: Words) -> Iterator[tuple[str, str]]
         yield "missing", f"{gap['what']}: {gap['why']}"
     for item in record["warnings"]:
         yield "warning", f"{item['detail']} ({item['code']})"
+
+
+def _account(account: Mapping[str, Any], words: Words) -> str:
+    if not account["logged_in"]:
+        return words.say("label", "not-logged-in")
+    known = [f"{words.say('label', 'account-stated')} {account['stored']}"]
+    if account["on_page"] is not None:
+        seen = "account-on-page" if account["on_page"] else "account-not-on-page"
+        known.append(words.say("label", seen))
+    return f"{account['name']}, {account['site']} ({'; '.join(known)})"
 
 
 def _supplied_facts(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING
 
 import click
@@ -39,17 +41,34 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def open_key(settings: Settings, identity: str | None, passphrase_fd: int | None) -> Signer:
+def asker(passphrase_fd: int | None) -> Callable[[str], bytes]:
+    """Asks for the passphrase of an identity, each once however often it is needed."""
+    from evidence_kit.cli.passphrase import get_passphrase
+
+    return cache(lambda name: get_passphrase(name, passphrase_fd))
+
+
+def open_key(
+    settings: Settings,
+    identity: str | None,
+    passphrase_fd: int | None,
+    ask: Callable[[str], bytes] | None = None,
+) -> Signer:
     """The key that signs; a passphrase is asked for only once it is known to be there.
+
+    Args:
+        settings: name the identity where ``identity`` is None.
+        identity: its name.
+        passphrase_fd: file descriptor to read from, None for the keyring and the terminal.
+        ask: :func:`asker`, where the passphrase opens something else as well.
 
     Raises:
         KeyUnavailableError, InputError, ConfigError: as the parts do.
     """
-    from evidence_kit.cli.passphrase import get_passphrase
     from evidence_kit.jobs.identity import load_identity
 
-    name = settings.text("identity", identity)
-    return load_identity(settings.home, name, lambda: get_passphrase(name, passphrase_fd))
+    name, asked = settings.text("identity", identity), ask or asker(passphrase_fd)
+    return load_identity(settings.home, name, lambda: asked(name))
 
 
 def prepare(

@@ -118,9 +118,7 @@ def capture(
         )
         gathered = gathering.run(browser, target, options, started, driver)
         progress.step("writing the archives")
-        record = deliver(
-            work, gathered, request, operator, clock=clock, random=random, login=login
-        )
+        record = deliver(work, gathered, request, operator, clock=clock, random=random, login=login)
         sealed = seal_capture(
             work, request, signer, operator, home=home, tsa=tsa, clock=clock, progress=progress
         )

@@ -192,7 +192,13 @@ class Gathering:
                 log=log,
                 progress=self.progress,
                 visit=lambda visit: make_artefacts(
-                    visit, self._web(), log, self.progress, self.clock, self._treatments(), self.login
+                    visit,
+                    self._web(),
+                    log,
+                    self.progress,
+                    self.clock,
+                    self._treatments(),
+                    self.login,
                 ),
                 driver=driver,
                 clock=self.clock,
@@ -269,6 +275,7 @@ class Gathering:
             environ=self.environ,
             clock=self.clock,
         )
+
     def _kept(self) -> Path | None:
         """Of a visit that is logged in nothing is kept before it ends: headers would be in it."""
         if self.login is None:
