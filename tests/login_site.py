@@ -75,7 +75,13 @@ class LoginSite:
         auth = json.dumps({"accessToken": TOKEN, "refreshJwt": REFRESH})
         return SessionState(
             (
-                {**cookie, "name": "sid", "value": SESSION, "domain": "127.0.0.1", "httpOnly": True},
+                {
+                    **cookie,
+                    "name": "sid",
+                    "value": SESSION,
+                    "domain": "127.0.0.1",
+                    "httpOnly": True,
+                },
                 {**cookie, "name": "pin", "value": SHORT, "domain": "127.0.0.1", "httpOnly": True},
             ),
             {self.origin: {"auth": auth, "theme": "dark"}},

@@ -391,6 +391,16 @@ VECTORS: dict[str, Vector] = {
             }
         )
     ),
+    "capture.logged-in": of_record(
+        lambda record: record["account"].update(
+            logged_in=True,
+            name="@gemeente_x",
+            source="operator",
+            site="x",
+            stored="2026-11-20T08:00:00Z",
+            on_page=None,
+        )
+    ),
     "post.page-agrees": _GOOD,
     "post.page-differs": of_case(_file("data/web/text.txt", b"Iets heel anders")),
     "post.id-in-address": of_record(

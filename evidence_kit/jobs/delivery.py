@@ -168,8 +168,8 @@ def _learn_session(redactor: Redactor, login: LoggedIn | None) -> None:
         return
     for name, value in login.state.secrets():
         redactor.learn_value(name, value)
-    for value in login.standins.made:
-        redactor.learn_value("session", value)
+    for secret, standin in login.standins.made.items():
+        redactor.learn_standin(secret, standin)
 
 
 def _learn(redactor: Redactor, gathered: Gathered, request: CaptureRequest) -> None:

@@ -95,6 +95,10 @@ class Redactor:
         """
         if value:
             self._secrets.learn_private(name, value.encode("utf-8", "surrogateescape"))
+    def learn_standin(self, secret: bytes, standin: bytes) -> None:
+        """What was written in place of a secret while it was recorded is that secret here."""
+        self._secrets.learn("session", secret)
+        self._secrets.learn_standin(secret, standin)
 
     def learn_url(self, url: str) -> None:
         """Remember the credentials of an address that was asked for, where it recurs as well."""

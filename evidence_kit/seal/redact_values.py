@@ -152,6 +152,14 @@ class Secrets:
         if MIN_PRIVATE <= len(value) <= MAX_LENGTH and not looks_random(value):
             self._plain = [pair for pair in self._plain if pair[1] != number]
             self._searchable(number, value)
+    def learn_standin(self, secret: bytes, standin: bytes) -> None:
+        """Remember what was written in the place of a known value; both have its number."""
+        number = self.numbers.get(secret)
+        if number is None or standin in self.numbers:
+            return
+        self.numbers[standin] = number
+        if looks_random(standin):
+            self._searchable(number, standin)
 
     def learn_in_url(self, url: bytes, start: int, value: bytes) -> None:
         """Find a value of ``url`` in that very address, even where it looks like words.

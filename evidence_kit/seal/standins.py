@@ -14,7 +14,7 @@ from __future__ import annotations
 import binascii
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from evidence_kit.seal.redact_fields import URL_FIELDS, in_header
@@ -71,9 +71,9 @@ class StandIns:
         self._swaps: list[_Swap] = []
 
     @property
-    def made(self) -> tuple[bytes, ...]:
-        """Every stand-in so far: what is to be masked in place of the secrets."""
-        return tuple(dict.fromkeys(self._made.values()))
+    def made(self) -> Mapping[bytes, bytes]:
+        """Secret → stand-in, so far: what is to be masked in its place."""
+        return {key: value for key, value in self._made.items() if key != value}
 
     def learn(self, secret: bytes) -> bytes:
         """Remember a secret; its stand-in, the same for the same secret."""

@@ -15,12 +15,14 @@ LOCK = HERE / "requirements.lock"
 VENV = ROOT / ".venv-tools"
 
 DEBIAN_PACKAGES = {
+    "Xvfb": "xvfb",
     "certutil": "libnss3-tools",
     "chromium": "chromium",
     "g++": "g++",
     "make": "make",
     "openssl": "openssl",
     "unzip": "unzip",
+    "xdotool": "xdotool",
 }
 """Command → Debian package, for what is not a Python package."""
 
