@@ -105,8 +105,10 @@ def login_site() -> Iterator[LoginSite]:
             elif self.path == "/home":
                 self._answer(HOME if member else WALL)
             elif self.path == "/post/1":
-                more = {"Set-Cookie": f"sid={ROTATED}; Path=/api; HttpOnly"}
-                self._answer(MEMBERS, **more) if member else self._answer(WALL)
+                if member:
+                    self._answer(MEMBERS, cookie=f"sid={ROTATED}; Path=/api; HttpOnly")
+                else:
+                    self._answer(WALL)
             elif self.path == "/api":
                 right = self.headers.get("Authorization") == f"Bearer {TOKEN}"
                 body = f"antwoord {TOKEN}" if right else "niet ingelogd"
@@ -131,14 +133,15 @@ def login_site() -> Iterator[LoginSite]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def _answer(self, text: str, status: int = 200, coding: str = "", **more: str) -> None:
+        def _answer(self, text: str, status: int = 200, coding: str = "", cookie: str = "") -> None:
             body = text.encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            if cookie:
+                self.send_header("Set-Cookie", cookie)
             if coding:
                 body = gzip.compress(body, mtime=0)
-                more = {**more, "Content-Encoding": coding}
-            self.send_response(status)
-            for name, value in {"Content-Type": "text/html; charset=utf-8", **more}.items():
-                self.send_header(name, value)
+                self.send_header("Content-Encoding", coding)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

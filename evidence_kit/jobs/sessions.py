@@ -100,14 +100,17 @@ def site_of(text: str) -> Site:
                 hint="give the host of the site, as in: evidence-kit login forum.example",
             )
         return Site(row.name, row.name, row.login)
-    url = text if "://" in text else f"https://{text}/"
-    target_of(url)
-    name = urlsplit(url).netloc.lower()
-    if not _HOST.fullmatch(name):
+    url = text if "://" in text else f"https://{text.lower()}/"
+    try:
+        name = urlsplit(url).netloc.lower()
+    except ValueError:
+        name = ""
+    if not _HOST.fullmatch(name if "://" in text else text.lower()):
         raise InputError(
             f"'{text}' is neither a platform nor a host",
             hint="'evidence-kit platforms' lists the platforms; a host is as in forum.example",
         )
+    target_of(url)
     return Site(name, "", url)
 
 
