@@ -309,7 +309,15 @@ def test_what_a_user_may_mean() -> None:
         else:
             with pytest.raises(InputError, match="no login page of its own"):
                 site_of(row.name)
-    for bad in ("", "een naam", "https://", "https://a:b@example.org/", "../../etc", "a/b c", "http://[::1"):
+    for bad in (
+        "",
+        "een naam",
+        "https://",
+        "https://a:b@example.org/",
+        "../../etc",
+        "a/b c",
+        "http://[::1",
+    ):
         with pytest.raises(InputError):
             site_of(bad)
 
