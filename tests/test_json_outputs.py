@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import keyring
 import pytest
 
 from evidence_kit.cli import main as cli
@@ -31,6 +32,7 @@ from tests import pki
 from tests.bundles import example
 from tests.custody_tools import chain_of
 from tests.json_outputs import conforming
+from tests.keyring_file import VARIABLE, FileKeyring
 from tests.supplied_tools import signed_mail
 from tests.trusted_lists import Draft, Service, operator, tsa
 
@@ -286,6 +288,15 @@ def machine(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.run("doctor", codes=(0, 21))
     world.run("platforms")
     world.run("config show")
+    monkeypatch.setenv(VARIABLE, str(world.folder / "ring.json"))
+    monkeypatch.setattr(keyring.core, "_keyring_backend", FileKeyring())  # type: ignore[no-untyped-call]
+    reading, writing = os.pipe()
+    os.write(writing, b"een\n")
+    os.close(writing)
+    assert world.run("login", "youtube", "--token-fd", reading)["tokens"]
+    os.close(reading)
+    assert world.run("login")["sessions"] == []
+    assert world.run("logout", "youtube")["removed"] == ["YOUTUBE_API_KEY"]
 
 
 def _no_browser(*_: object, **__: object) -> BrowserFound:

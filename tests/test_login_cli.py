@@ -138,7 +138,7 @@ def test_a_token_without_a_keyring(
 
 
 def test_every_platform_with_a_token_can_be_given_one(line: Any, ring: Path) -> None:
-    names = ("x", "youtube", "reddit", "facebook", "threads", "matrix", "mastodon")
+    names = ("x", "youtube", "reddit", "facebook", "threads", "matrix", "mastodon", "bluesky")
     for name in names:
         assert run(["login", name, "--token-fd", line("een", "twee")]) == 0
     held = {name.partition("/")[2] for name in json.loads(ring.read_text())}

@@ -95,6 +95,7 @@ class Redactor:
         """
         if value:
             self._secrets.learn_private(name, value.encode("utf-8", "surrogateescape"))
+
     def learn_standin(self, secret: bytes, standin: bytes) -> None:
         """What was written in place of a secret while it was recorded is that secret here."""
         self._secrets.learn("session", secret)

@@ -152,6 +152,7 @@ class Secrets:
         if MIN_PRIVATE <= len(value) <= MAX_LENGTH and not looks_random(value):
             self._plain = [pair for pair in self._plain if pair[1] != number]
             self._searchable(number, value)
+
     def learn_standin(self, secret: bytes, standin: bytes) -> None:
         """Remember what was written in the place of a known value; both have its number."""
         number = self.numbers.get(secret)
