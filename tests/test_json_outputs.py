@@ -289,7 +289,9 @@ def machine(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.run("platforms")
     world.run("config show")
     monkeypatch.setenv(VARIABLE, str(world.folder / "ring.json"))
-    monkeypatch.setattr(keyring.core, "_keyring_backend", FileKeyring())  # type: ignore[no-untyped-call]
+    ring = FileKeyring()  # type: ignore[no-untyped-call]
+    for name in ("get_password", "set_password", "delete_password"):
+        monkeypatch.setattr(keyring, name, getattr(ring, name))
     reading, writing = os.pipe()
     os.write(writing, b"een\n")
     os.close(writing)
