@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from evidence_kit.cli.main import run
-from evidence_kit.cli.output import emit_json
+from evidence_kit.cli.output import emit_error
 from evidence_kit.core.canonical_json import dumps, loads
 from evidence_kit.core.errors import ExitCode
 from evidence_kit.core.findings import RULES, Status
-from evidence_kit.core.terminal_text import harmless_json
+from evidence_kit.core.terminal_text import harmless_json, storable
 from tests.attacks import ATTACKS, NO_FAULT, absurd, judged
 from tests.bundles import STATUS, example, post
 
@@ -239,10 +239,10 @@ def test_a_file_name_that_is_no_text_can_be_told_in_json(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     r"""Python gives a byte that is no UTF-8 as a lone surrogate, which JSON does not have."""
-    emit_json("x", ExitCode.OK, {"path": "\udcff.asice", "names": [{"\udcfe": 1}, ("\udcff",)]})
+    emit_error("usage", "no \udcff.asice", "", ExitCode.USAGE)
     told = json.loads(capsys.readouterr().out)
-    assert told["path"] == "\\udcff.asice"
-    assert told["names"] == [{"\\udcfe": 1}, ["\\udcff"]]
+    assert told["error"]["message"] == "no \\udcff.asice"
+    assert storable([{"\udcfe": 1}, ("é",)]) == [{"\\udcfe": 1}, ["é"]]
 
 
 def test_a_file_name_cannot_act_in_an_error(tmp_path: Path) -> None:

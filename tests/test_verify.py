@@ -225,7 +225,7 @@ def test_two_files_swapped_are_both_named(tmp_path: Path) -> None:
 def test_any_flipped_bit_fails(tmp_path: Path) -> None:
     """Sampled over the whole file, as an accident would hit it."""
     caught: dict[str, int] = {}
-    for place in random.Random(20261123).sample(range(len(GOOD) * 8), 400):
+    for place in random.Random(20261123).sample(range(len(GOOD) * 8), 120):
         data = bytearray(GOOD)
         data[place // 8] ^= 1 << place % 8
         verdict = judge(tmp_path, bytes(data))
@@ -233,16 +233,19 @@ def test_any_flipped_bit_fails(tmp_path: Path) -> None:
         for finding in verdict.findings:
             if finding.rule.status is Status.FAILED:
                 caught[finding.code] = caught.get(finding.code, 0) + 1
-    assert caught["container.crc"] > 200, caught
-    assert caught["container.not-canonical"] > 10, caught
+    assert caught["container.crc"] > 60, caught
+    assert caught["container.not-canonical"] > 1, caught
 
 
 def test_any_flipped_bit_fails_also_with_the_checksum_put_right(tmp_path: Path) -> None:
     """As somebody would do it who knows ZIP; the CRC catches nothing then."""
     files = unpack(GOOD)
-    spots = [(name, place) for name in files for place in range(len(files[name]) * 8)]
+    chance = random.Random(7)
+    spots = [
+        (name, chance.randrange(len(data) * 8)) for name, data in files.items() for _ in "1234"
+    ]
     caught: dict[str, str] = {}
-    for name, place in random.Random(7).sample(spots, 400):
+    for name, place in spots:
         changed = dict(files)
         data = bytearray(changed[name])
         data[place // 8] ^= 1 << place % 8
