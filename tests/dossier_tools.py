@@ -56,7 +56,7 @@ def dossier(folder: Path, text: str = "") -> DossierFile:
     """A new dossier; ``text`` replaces its facts where given."""
     new_dossier(folder, title="Afdeling B", case="2026-017", today=TODAY)
     if text:
-        (folder / NAME).write_text(text, "utf-8")
+        (folder / NAME).write_bytes(text.encode())
     return read_dossier(folder)
 
 

@@ -273,7 +273,7 @@ def test_read_entry_keeps_its_limit_and_notices_a_change(tmp_path: Path) -> None
 def test_what_is_no_file_is_unreadable(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFileError, match="not a regular file"):
         walk(tmp_path)
-    with pytest.raises(UnreadableFileError, match="no such file"):
+    with pytest.raises(UnreadableFileError, match=r"none\.asice: (no such|.*not f|.*cannot f)"):
         walk(tmp_path / "none.asice")
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe")

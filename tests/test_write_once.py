@@ -200,7 +200,7 @@ def test_a_killed_process_leaves_no_final_name(tmp_path: Path) -> None:
     assert process.stdout is not None
     assert process.stdin is not None
     with process.stdout, process.stdin:
-        assert process.stdout.readline() == b"written\n"
+        assert process.stdout.readline().strip() == b"written"
         process.kill()
         process.wait(timeout=10)
     assert names(tmp_path) == ["x.partial"]

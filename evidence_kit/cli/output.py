@@ -53,8 +53,9 @@ def confirm(question: str, *, yes: bool, as_json: bool) -> None:
         raise click.UsageError("--json needs --yes: there is nobody to ask")
     try:
         agreed = click.confirm(question, err=True)
-    except click.Abort:
-        if sys.stdin.isatty():
+    except click.Abort as stopped:
+        # Not asked of isatty(): Windows calls its null device a terminal.
+        if not isinstance(stopped.__context__, EOFError):
             raise
         click.echo(err=True)  # the question has no end of line
         raise click.UsageError("nobody answered; without a terminal --yes answers") from None
