@@ -74,6 +74,7 @@ _OTHERS = "test_cades.py::test_a_signer_who_puts_other_attributes_in"
 _AUTHORITIES = "test_timestamp.py::test_certificates_of_authorities"
 _REFUSED = "test_trusted_list.py::test_lists_that_are_refused"
 _NO_XML = {"another encoding", "cut off", "empty", "a web page"}  # nothing of ours to take out
+_OLDER = "test_trusted_list.py::test_older_and_repeated_and_future_lists_are_refused"
 _STANDING = "test_trusted_list.py::test_who_is_qualified"
 _ANSWERS = "test_ocsp.py::test_what_says_nothing_is_a_fault"
 
@@ -372,11 +373,7 @@ ATTACK_LIST: Mapping[str, tuple[Attack, ...]] = {
             for name in REFUSED
             if name not in _NO_XML
         ),
-        Attack(
-            "trusted list: older than the one that is there",
-            "",
-            "test_trusted_list.py::test_older_and_repeated_and_future_lists_are_refused",
-        ),
+        Attack("trusted list: older than the one that is there", "", _OLDER),
     ),
     "On whoever reads": (
         Attack(

@@ -34,7 +34,7 @@ from tests.custody_tools import chain_of
 from tests.json_outputs import conforming
 from tests.keyring_file import VARIABLE, FileKeyring
 from tests.supplied_tools import signed_mail
-from tests.trusted_lists import Draft, Service, operator, tsa
+from tests.trusted_lists import LOTL, Draft, Service, operator, tsa
 
 SCHEMAS = files("evidence_kit") / "schemas"
 COMMANDS = Path(cli.__file__).parent
@@ -207,8 +207,14 @@ def trust(world: World) -> None:
     world.run("trust list")
     world.run("trust add", root, "--tsa", *words)
     world.run("trust add", "--trusted-list", xml, "--operator", pem, *words)
+    lotl, other = world.folder / "LOTL.xml", world.folder / "YY.xml"
+    above = Draft(kind=LOTL, territory="EU", pointers=[("YY", [operator(91)])])
+    lotl.write_bytes(above.signed())
+    other.write_bytes(Draft([Service([tsa()])], territory="YY").signed(91))
+    world.run("trust add", "--trusted-list", other, "--lotl", lotl, "--operator", pem, *words)
     listed = world.run("trust list")
-    assert (len(listed["trusted"]), len(listed["lists"])) == (1, 1)
+    assert (len(listed["trusted"]), len(listed["lists"])) == (1, 2)
+    assert [one["lotl_sha256"] is not None for one in listed["lists"]] == [False, True]
     world.run("trust remove", listed["trusted"][0]["fingerprint"][:12])
 
 
@@ -305,6 +311,7 @@ def _no_browser(*_: object, **__: object) -> BrowserFound:
     raise BrowserError("no browser", hint="evidence-kit setup")
 
 
+@pytest.mark.slow
 def test_every_command_prints_what_its_schema_says(
     world: World, own_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -209,6 +209,7 @@ def test_answers_that_cannot_be_read(data: bytes, reason: str) -> None:
         ocsp.load_response(data)
 
 
+@pytest.mark.slow
 def test_any_changed_bit_of_an_answer_shows() -> None:
     response = answer(SUBJECT, CA, by=RESPONDER)
     chain = [x509.load(SUBJECT), x509.load(CA.certificate)]
