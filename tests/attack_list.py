@@ -245,6 +245,11 @@ ATTACK_LIST: Mapping[str, tuple[Attack, ...]] = {
             _TRUST + "test_sha1_and_md5_are_weak_whatever_else_holds",
         ),
         Attack(
+            "certificate with an RSA key of 16,384 bits",
+            "signature.malformed",
+            _TRUST + "test_a_key_of_absurd_size_is_not_tried",
+        ),
+        Attack(
             "expired, no trusted stamp",
             "signer.expired",
             _TRUST + "test_expired_without_a_trusted_stamp",

@@ -196,6 +196,18 @@ def _many_certificates(count: int) -> Vector:
     return of_case(lambda case: _edit(case, change))
 
 
+def _many_lists(count: int) -> Vector:
+    """Lists of an authority that is there, so that each must be tried."""
+    chain = pki.chain()
+    lists = [pki.revocation_list(chain.root_issuer, number + 1, WHEN) for number in range(count)]
+
+    def change(case: Case) -> None:
+        case.sign_with, case.stamp = chain.signer, None
+        case.edit_signature = lambda p7s: cms.rebuild(p7s, crls=lists)
+
+    return of_case(change)
+
+
 def _edit(case: Case, change: Callable[[bytes], bytes]) -> None:
     case.stamp, case.edit_signature = None, change
 
@@ -381,6 +393,7 @@ ON_SIGNATURE: dict[str, tuple[Vector, str]] = {
         _signed_absurdly("names"),
         "signature.malformed",
     ),
+    "300 revocation lists": (_many_lists(300), "signature.malformed"),
     "300 certificates": (_many_certificates(300), "signature.malformed"),
 }
 

@@ -9,6 +9,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509 as pyca
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from evidence_kit.core.findings import Section, Status
 from evidence_kit.seal import cades, cms, der, x509
@@ -69,6 +72,24 @@ def test_an_expired_authority_above_an_unstamped_signature_is_invalid_now() -> N
     )
     stamped = pki.stamped(signed(whole.signer))
     assert "signer.trusted" in codes(check(stamped, pki.trusting(whole.root), now=late))
+
+
+def test_a_key_of_absurd_size_is_not_tried() -> None:
+    """Nobody has such a key, and each signature by it takes a thousand times as long to check."""
+    modulus = (1 << 16_383) + 1
+    key = rsa.RSAPublicNumbers(65_537, modulus).public_key()
+    odd = (
+        pyca.CertificateBuilder()
+        .subject_name(pki.name_of("x"))
+        .issuer_name(pki.name_of("x"))
+        .public_key(key)
+        .serial_number(1)
+        .not_valid_before(NOW)
+        .not_valid_after(NOW + YEAR)
+        .sign(pki.key_of(), hashes.SHA256())
+    )
+    with pytest.raises(x509.CertificateError, match="more than 8192 bits"):
+        x509.load(pki.der_of(odd))
 
 
 @pytest.mark.parametrize("oid", ["1.3.14.3.2.26", "1.2.840.113549.2.5"])

@@ -9,9 +9,10 @@ import asyncio
 import threading
 from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from cryptography import x509 as pyca
@@ -143,7 +144,7 @@ class RevocationList:
     """One certificate revocation list (RFC 5280 section 5) and its DER."""
 
     encoded: bytes
-    parsed: pyca.CertificateRevocationList
+    parsed: pyca.CertificateRevocationList = field(compare=False)
 
 
 def load_revocation_list(encoded: bytes) -> RevocationList:
@@ -161,6 +162,7 @@ def load_revocation_list(encoded: bytes) -> RevocationList:
         raise x509.CertificateError(f"a revocation list that cannot be read: {error}") from error
 
 
+@lru_cache(maxsize=x509.KEPT_ANSWERS)
 def made_by(crl: RevocationList, issuer: Certificate) -> bool:
     """Whether ``issuer``'s name and key stand behind the list."""
     if crl.parsed.issuer != issuer.parsed.subject:

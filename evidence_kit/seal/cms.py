@@ -44,6 +44,10 @@ catches these turns them into a finding, never into a pass."""
 MAX_CERTIFICATES = 16
 """Certificates in one signature; a chain with a stamp's has at most eight."""
 
+MAX_REVOCATION = 16
+"""Revocation lists and OCSP answers in one signature: one for each certificate. Each is tried with
+each issuer, so thousands would take minutes."""
+
 DIGESTS = {
     "2.16.840.1.101.3.4.2.1": "sha256",
     "2.16.840.1.101.3.4.2.2": "sha384",
@@ -150,6 +154,8 @@ def read(data: bytes, *, max_bytes: int) -> SignedData:
         raise StructureError("a version that does not fit the content")
     if len(certificates) > MAX_CERTIFICATES:
         raise StructureError(f"more than {MAX_CERTIFICATES} certificates")
+    if len(crls) > MAX_REVOCATION:
+        raise StructureError(f"more than {MAX_REVOCATION} revocation lists and answers")
     lists = tuple(node.raw for node in crls if node.tag == der.SEQUENCE)
     others = [node for node in crls if node.tag != der.SEQUENCE]
     if any(node.tag != der.SEQUENCE for node in certificates):

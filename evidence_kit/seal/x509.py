@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -29,6 +29,12 @@ MIN_RSA_SIGNER = 3072
 
 MIN_RSA_TSA = 2048
 """Bits of a time-stamping authority's RSA key; several real ones still use 2048."""
+
+MAX_RSA = 8192
+"""Bits of any RSA key: authorities have 4096 at most, and larger ones only cost time."""
+
+KEPT_ANSWERS = 512
+"""Who issued whom, kept: each certificate of a signature is tried with each other many times."""
 
 _CURVES = {"secp256r1": 32, "secp384r1": 48, "secp521r1": 66}
 _ORDERS = {
@@ -134,7 +140,9 @@ def load(encoded: bytes) -> Certificate:
         with warnings.catch_warnings():
             # It warns of odd but readable values; a stranger's file must not write to stderr.
             warnings.simplefilter("ignore", CryptographyDeprecationWarning)
-            certificate.parsed.public_key()
+            key = certificate.parsed.public_key()
+            if isinstance(key, rsa.RSAPublicKey) and key.key_size > MAX_RSA:
+                raise CertificateError(f"an RSA key of more than {MAX_RSA} bits")
             _ = certificate.parsed.extensions, certificate.parsed.subject
             _ = certificate.not_before, certificate.not_after  # there is no year 0
     except CertificateError:
@@ -163,6 +171,7 @@ def signed_parts(encoded: bytes, *, max_bytes: int) -> tuple[der.Node, bytes]:
     return tbs, algorithm.raw
 
 
+@lru_cache(maxsize=KEPT_ANSWERS)
 def issued_by(child: Certificate, parent: Certificate) -> bool:
     """Whether ``parent``'s name and key stand behind ``child``'s signature."""
     if child.issuer != parent.subject:
