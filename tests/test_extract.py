@@ -177,3 +177,19 @@ def test_a_bundle_without_streams_says_so(tmp_path: Path) -> None:
     path = example().write(tmp_path)
     with pytest.raises(InputError, match="no streams"):
         extract(path, [], tmp_path / "out", anchors=trusted(), now=NOW, streams=True)
+
+
+def test_a_part_that_is_another_than_the_index_says_is_not_joined(tmp_path: Path) -> None:
+    case = example()
+    add_stream(case, forge=True)
+    path = case.write(tmp_path)
+    with pytest.raises(UnreadableFileError, match="not what its index says"):
+        extract(
+            *(path, [], tmp_path / "out"),
+            anchors=trusted(),
+            now=NOW,
+            streams=True,
+            even_if_failed=True,
+        )
+    left = files_below(tmp_path / "out")
+    assert left == {}

@@ -23,7 +23,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PAGE = """<title>film</title><p>Ik weet waar je woont.</p><script>
 (async () => {
-  for (const name of %s) await (await fetch(name)).arrayBuffer();
+  for (const name of %s) {
+    const headers = name.endsWith('aac') ? {Range: 'bytes=50-149'} : {};
+    await (await fetch(name, {headers})).arrayBuffer();
+  }
   document.title = 'geladen';
 })();
 </script>"""
@@ -31,11 +34,13 @@ PAGE = """<title>film</title><p>Ik weet waar je woont.</p><script>
 
 def test_a_bundle_holds_the_whole_film(sealed: Capture, tmp_path: Path) -> None:
     asked = ["master.m3u8?token=s3cr3tSt4mp9QzLx77", "low.m3u8", "low.mp4", "low-0.m4s"]
+    asked += ["audio.m3u8", "sound.aac"]
     with stream_site() as site:
         site.hls()
         site.put("/", PAGE % json.dumps([f"/hls/{name}" for name in asked]), "text/html")
         found = sealed(f"http://127.0.0.1:{site.port}/")
     assert found.result.exit_code is ExitCode.OK, found.record["missing"]
+    assert [path.name for path in (found.opened / "data/media").iterdir()] == ["streams.json"]
     (line,) = found.record["streams"]
     assert (line["kind"], line["parts"], line["kept"], line["complete"]) == ("hls", 8, 8, True)
     assert schema_fault(found.record, "capture-1") is None
@@ -46,6 +51,8 @@ def test_a_bundle_holds_the_whole_film(sealed: Capture, tmp_path: Path) -> None:
     tracks = {track["name"]: track for track in index["streams"][0]["tracks"]}
     assert [part["refetched"] for part in tracks["variant-1"]["parts"]] == [False, False]
     assert all(part["refetched"] for part in tracks["variant-2"]["parts"])
+    sound = tracks["audio-a-nl"]["parts"]
+    assert [part["refetched"] for part in sound] == [False, True, True]
     limits = {item["name"]: item["reached"] for item in found.record["limits"]}
     assert limits["stream parts"] is False
     done = extract(

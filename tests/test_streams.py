@@ -11,7 +11,18 @@ from evidence_kit.core.schemas import schema_fault
 from evidence_kit.core.streams import summary
 from evidence_kit.gather.refetch import NOTE
 from evidence_kit.jobs import streams as streams_module
-from tests.stream_tools import DASH, HLS, StreamSite, media_list, piece, play, stream_site
+from tests.bundles import example
+from tests.stream_tools import (
+    DASH,
+    HLS,
+    StreamSite,
+    add_stream,
+    media_list,
+    piece,
+    play,
+    stream_site,
+)
+from tests.vector_tools import judged
 
 __all__ = ["site"]
 
@@ -216,3 +227,13 @@ def test_a_page_of_streams_is_bounded(site: StreamSite, tmp_path: Path) -> None:
     played = play(tmp_path, *(site.url(f"/{number}.m3u8") for number in range(30)))
     assert len(played.own) == 20
     assert "20 streams are looked into" in played.why()
+
+
+def test_index_and_capture_record_must_tell_the_same(tmp_path: Path) -> None:
+    case = example()
+    add_stream(case)
+    case.edit_record = lambda record: record["streams"][0].update(complete=False)
+    found = [
+        item for item in judged(case.write(tmp_path)).findings if item.code == "stream.differs"
+    ]
+    assert [item.params["detail"] for item in found] == ["the capture record tells it otherwise"]

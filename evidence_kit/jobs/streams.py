@@ -136,10 +136,7 @@ class _Fetch:
         for part in track.parts:
             if self.record.find(part) is not None or (part.url, part.first) in self._asked:
                 continue
-            if failures >= MAX_FAILURES or not self.one(part, headers, MAX_PART_BYTES):
-                failures += 1
-            else:
-                failures = 0
+            failures = 0 if self.one(part, headers, MAX_PART_BYTES) else failures + 1
             if failures >= MAX_FAILURES or self.reached:
                 return
 

@@ -10,9 +10,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
-from evidence_kit.core.errors import EvidenceError
 from evidence_kit.core.events import EventLog
 from evidence_kit.core.post import Post
 from evidence_kit.platforms.base import (
@@ -25,16 +24,16 @@ from evidence_kit.platforms.base import (
     Target,
     base_of,
 )
-from evidence_kit.platforms.html_tree import parse_tree
+from evidence_kit.platforms.html_tree import Node
 from evidence_kit.platforms.reading import (
     Raw,
     Texts,
     at,
-    derive_texts,
     parse_answer,
     read_fields,
     text_at,
 )
+from evidence_kit.platforms.topic import confirm, open_topic, pictures
 from evidence_kit.platforms.visit import Visit
 
 _FORM = re.compile(
@@ -80,11 +79,7 @@ class DiscourseAdapter:
     ) -> PlatformResult:
         """See :class:`~evidence_kit.platforms.base.Adapter`."""
         visit = Visit(self.name, http, out, log)
-        try:
-            answer = http.get(f"{target.base}/about.json")
-        except EvidenceError as error:
-            log.log("platform.not-confirmed", adapter=self.name, reason=error.message)
-            raise NotThisPlatformError from error
+        answer = confirm(self.name, f"{target.base}/about.json", http, log)
         known = text_at(parse_answer(answer), "/about/version")
         # A closed forum hides the answer; its pages still name the program.
         if not known and not (page is not None and b'content="Discourse' in page.html[: 1 << 16]):
@@ -95,36 +90,29 @@ class DiscourseAdapter:
 
 
 def _about(visit: Visit, base: str, topic: str, number: int) -> PlatformResult:
-    raw = visit.main("topic", f"{base}/t/{topic}/{number}.json")
-    if isinstance(raw, PlatformResult):
-        return raw
-    if not raw.usable or str(raw.get("/id")) != topic:
-        return visit.result(visit.absent("topic", raw))
-    listed = raw.listed("/post_stream/posts")
-    places = {at(item, "/post_number"): f"/post_stream/posts/{i}" for i, item in enumerate(listed)}
-    if number not in places:
-        visit.gap("post.not-there", raw.path, f"the topic shows no post {number} (any more)")
-        return visit.result(State.NOT_THERE)
-    value = raw.get(places[number])
+    found = open_topic(
+        visit,
+        f"{base}/t/{topic}/{number}.json",
+        ident=("/id", topic),
+        listed="/post_stream/posts",
+        numbered="/post_number",
+        number=number,
+        shown=number,
+        total="/posts_count",
+    )
+    if isinstance(found, PlatformResult):
+        return found
+    raw, value = found.raw, found.value
     if at(value, "/user_deleted") is True or at(value, "/deleted_at") is not None:
         visit.gap("post.deleted", raw.path, "the forum marks the post as taken away")
         return visit.result(State.GONE)
     if at(value, "/hidden") is True:
         visit.gap("post.hidden", raw.path, "the forum hides the text after reports by readers")
-    total = raw.get("/posts_count")
-    if isinstance(total, int) and total > len(places):
-        detail = f"{len(places)} of the topic's {total} posts, those around the one asked for"
-        visit.gap("topic.bound", raw.path, detail)
     single = _single(visit, base, value)
-    texts = derive_texts(visit.out, [(raw, place) for place in places.values()], "cooked")
-    posts = [_post("post", raw, places[number], texts)]
+    posts = found.posts(visit, "cooked", _post)
     if single is not None:
         # The single answer has the text as the author typed it.
         posts[0] = Post("post", {**posts[0].fields, **_only(_post("post", single, "", {}), "text")})
-    for other, place in places.items():
-        if other != number:
-            earlier = isinstance(other, int) and other < number
-            posts.append(_post("ancestor" if earlier else "reply", raw, place, texts))
     author = text_at(value, "/username")
     if re.fullmatch(r"[\w.-]{1,60}", author):
         visit.also("author", f"{base}/u/{author}.json", expected=(200, 403, 404))
@@ -132,7 +120,7 @@ def _about(visit: Visit, base: str, topic: str, number: int) -> PlatformResult:
         State.FOUND,
         permalink=f"{base}/t/{topic}/{number}",
         posts=posts,
-        media=visit.media(_pictures(base, text_at(value, "/cooked")), raw.path),
+        media=visit.media(pictures(base, text_at(value, "/cooked"), _picture), raw.path),
     )
 
 
@@ -167,17 +155,9 @@ def _post(role: str, raw: Raw, place: str, texts: Texts) -> Post:
     return Post(role, fields)
 
 
-def _pictures(base: str, cooked: str) -> dict[str, tuple[str | None, str]]:
-    """Pictures of the post; a link around one leads to its original."""
-    wanted: dict[str, tuple[str | None, str]] = {}
-    for node in parse_tree(cooked[: 1 << 20]).walk():
-        large = node.tag == "a" and "lightbox" in node.classes
-        plain = node.tag == "img" and not node.classes & {"emoji", "avatar", "site-icon"}
-        source = node.attrs.get("href" if large else "src", "") if large or plain else ""
-        try:
-            url = urljoin(f"{base}/", source) if source else ""
-        except ValueError:
-            continue
-        if base_of(url) is not None:
-            wanted.setdefault(url, (node.attrs.get("alt") or None, "image"))
-    return wanted
+def _picture(node: Node) -> str:
+    """A picture's address; a link around one leads to its original."""
+    if node.tag == "a" and "lightbox" in node.classes:
+        return node.attrs.get("href", "")
+    plain = node.tag == "img" and not node.classes & {"emoji", "avatar", "site-icon"}
+    return node.attrs.get("src", "") if plain else ""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import ClassVar
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from evidence_kit.core.events import EventLog
@@ -92,16 +93,37 @@ INSTAGRAM_FIELDS: dict[str, str | tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class FacebookAdapter:
-    """Posts and comments on Facebook.
+class _OwnPosts:
+    """What the three adapters have in common: without a token there is only the page.
 
     Args:
-        token: of one's own page, or None; never part of any output.
-        api: of the Graph API.
+        token: of one's own page or account, or None; never part of any output.
+        api: address of the API.
     """
 
     token: str | None = field(default=None, repr=False)
     api: str = "https://graph.facebook.com"
+    name: str = ""
+    version: ClassVar[str] = VERSION
+
+    def fetch(
+        self, target: Target, http: Http, out: ApiFolder, log: EventLog, page: Page | None = None
+    ) -> PlatformResult:
+        """See :class:`~evidence_kit.platforms.base.Adapter`."""
+        graph = _Graph(self.name, self.token, f"{self.api}/{self.version}", http, out, log)
+        if not self.token:
+            return graph.page_only(target.url)
+        return self._ask(graph, target, page)
+
+    def _ask(self, graph: _Graph, target: Target, page: Page | None) -> PlatformResult:
+        """The questions, with a token."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class FacebookAdapter(_OwnPosts):
+    """Posts and comments on Facebook."""
+
     name: str = "facebook"
 
     def recognise(self, url: str) -> Target | None:
@@ -134,15 +156,10 @@ class FacebookAdapter:
         tail = f"/{comment}" if re.fullmatch(_DIGITS, comment) else ""
         return Target(self.name, url, base, ident + tail, owner)
 
-    def fetch(
-        self, target: Target, http: Http, out: ApiFolder, log: EventLog, page: Page | None = None
-    ) -> PlatformResult:
-        """See :class:`~evidence_kit.platforms.base.Adapter`; a share link's page says its post."""
+    def _ask(self, graph: _Graph, target: Target, page: Page | None) -> PlatformResult:
+        """The questions, with a token; a share link's page says its post."""
         if not target.ident and page is not None:
             target = self.recognise(page.url) or target
-        graph = _Graph(self.name, self.token, f"{self.api}/{VERSION}", http, out, log)
-        if not self.token:
-            return graph.page_only(target.url)
         post, _, comment = target.ident.partition("/")
         owner = target.author
         if not re.fullmatch(_DIGITS, post) or not owner:
@@ -162,16 +179,9 @@ class FacebookAdapter:
 
 
 @dataclass(frozen=True)
-class InstagramAdapter:
-    """Posts on Instagram.
+class InstagramAdapter(_OwnPosts):
+    """Posts on Instagram."""
 
-    Args:
-        token: of the page that one's own account belongs to, or None; never part of any output.
-        api: of the Graph API.
-    """
-
-    token: str | None = field(default=None, repr=False)
-    api: str = "https://graph.facebook.com"
     name: str = "instagram"
 
     def recognise(self, url: str) -> Target | None:
@@ -182,13 +192,8 @@ class InstagramAdapter:
         found = _INSTAGRAM.fullmatch(urlsplit(url).path)
         return Target(self.name, url, base, found["id"]) if found is not None else None
 
-    def fetch(
-        self, target: Target, http: Http, out: ApiFolder, log: EventLog, page: Page | None = None
-    ) -> PlatformResult:
-        """See :class:`~evidence_kit.platforms.base.Adapter`; ``page`` is not needed."""
-        graph = _Graph(self.name, self.token, f"{self.api}/{VERSION}", http, out, log)
-        if not self.token:
-            return graph.page_only(target.url)
+    def _ask(self, graph: _Graph, target: Target, page: Page | None) -> PlatformResult:
+        """The questions, with a token."""
         accounts = graph.visit.main(
             "accounts",
             graph.address("me/accounts", fields="id,name,instagram_business_account"),
@@ -209,17 +214,12 @@ class InstagramAdapter:
 
 
 @dataclass(frozen=True)
-class ThreadsAdapter:
-    """Posts on Threads.
+class ThreadsAdapter(_OwnPosts):
+    """Posts on Threads."""
 
-    Args:
-        token: of one's own account, or None; never part of any output.
-        api: of the Threads API.
-    """
-
-    token: str | None = field(default=None, repr=False)
     api: str = "https://graph.threads.net"
     name: str = "threads"
+    version: ClassVar[str] = "v1.0"
 
     def recognise(self, url: str) -> Target | None:
         """Posts on threads.net and threads.com."""
@@ -230,13 +230,8 @@ class ThreadsAdapter:
         found = _THREADS.fullmatch(urlsplit(url).path)
         return Target(self.name, url, base, found["id"]) if found is not None else None
 
-    def fetch(
-        self, target: Target, http: Http, out: ApiFolder, log: EventLog, page: Page | None = None
-    ) -> PlatformResult:
-        """See :class:`~evidence_kit.platforms.base.Adapter`; ``page`` is not needed."""
-        graph = _Graph(self.name, self.token, f"{self.api}/v1.0", http, out, log)
-        if not self.token:
-            return graph.page_only(target.url)
+    def _ask(self, graph: _Graph, target: Target, page: Page | None) -> PlatformResult:
+        """The questions, with a token."""
         ident = graph.find("me/threads", target.ident)
         if not ident:
             return graph.not_mine(target.url)

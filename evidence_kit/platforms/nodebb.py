@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
-from evidence_kit.core.errors import EvidenceError
 from evidence_kit.core.events import EventLog
 from evidence_kit.core.post import Post
 from evidence_kit.platforms.base import (
@@ -23,17 +22,17 @@ from evidence_kit.platforms.base import (
     Target,
     base_of,
 )
-from evidence_kit.platforms.html_tree import parse_tree
+from evidence_kit.platforms.html_tree import Node
 from evidence_kit.platforms.reading import (
     UNIX_MILLISECONDS,
     Raw,
     Texts,
     at,
-    derive_texts,
     parse_answer,
     read_fields,
     text_at,
 )
+from evidence_kit.platforms.topic import confirm, open_topic, pictures
 from evidence_kit.platforms.visit import Visit
 
 _FORM = re.compile(
@@ -79,11 +78,7 @@ class NodeBbAdapter:
     ) -> PlatformResult:
         """See :class:`~evidence_kit.platforms.base.Adapter`; ``page`` is not needed."""
         visit = Visit(self.name, http, out, log)
-        try:
-            answer = http.get(f"{target.base}/api/config")
-        except EvidenceError as error:
-            log.log("platform.not-confirmed", adapter=self.name, reason=error.message)
-            raise NotThisPlatformError from error
+        answer = confirm(self.name, f"{target.base}/api/config", http, log)
         config = parse_answer(answer)
         if not isinstance(at(config, "/relative_path"), str) or at(config, "/upload_url") is None:
             raise NotThisPlatformError
@@ -95,48 +90,33 @@ class NodeBbAdapter:
 def _about(visit: Visit, base: str, topic: str, number: int) -> PlatformResult:
     # The forum's numbers in addresses begin at 1, those in answers at 0. The word between the
     # topic and the post is for people; the forum does not compare it.
-    raw = visit.main("topic", f"{base}/api/topic/{topic}/x/{number}")
-    if isinstance(raw, PlatformResult):
-        return raw
-    if not raw.usable or str(raw.get("/tid")) != topic:
-        return visit.result(visit.absent("topic", raw))
-    places = {at(item, "/index"): f"/posts/{i}" for i, item in enumerate(raw.listed("/posts"))}
-    if number - 1 not in places:
-        visit.gap("post.not-there", raw.path, f"the topic shows no post {number} (any more)")
-        return visit.result(State.NOT_THERE)
-    value = raw.get(places[number - 1])
+    found = open_topic(
+        visit,
+        f"{base}/api/topic/{topic}/x/{number}",
+        ident=("/tid", topic),
+        listed="/posts",
+        numbered="/index",
+        number=number - 1,
+        shown=number,
+        total="/postcount",
+    )
+    if isinstance(found, PlatformResult):
+        return found
+    raw, value = found.raw, found.value
     content = text_at(value, "/content").replace("_", "-")
     if at(value, "/deleted") in (1, True) or _DELETED in content:
         visit.gap("post.deleted", raw.path, "the forum marks the post as deleted")
         return visit.result(State.GONE)
-    total = raw.get("/postcount")
-    if isinstance(total, int) and total > len(places):
-        detail = f"{len(places)} of the topic's {total} posts, those around the one asked for"
-        visit.gap("topic.bound", raw.path, detail)
-    texts = derive_texts(visit.out, [(raw, place) for place in places.values()], "content")
-    posts = [_post("post", raw, places[number - 1], texts)]
-    for index, place in places.items():
-        if index != number - 1:
-            earlier = isinstance(index, int) and index < number - 1
-            posts.append(_post("ancestor" if earlier else "reply", raw, place, texts))
+    posts = found.posts(visit, "content", _post)
     slug = text_at(value, "/user/userslug")
     if re.fullmatch(r"[\w.-]{1,100}", slug):
         visit.also("author", f"{base}/api/user/{slug}", expected=(200, 401, 403, 404))
-    wanted: dict[str, tuple[str | None, str]] = {}
-    for node in parse_tree(text_at(value, "/content")[: 1 << 20]).walk():
-        if node.tag == "img" and node.attrs.get("src") and "emoji" not in node.classes:
-            try:
-                url = urljoin(f"{base}/", node.attrs["src"])
-            except ValueError:
-                continue
-            if base_of(url) is not None:
-                wanted.setdefault(url, (node.attrs.get("alt") or None, "image"))
     pid = at(value, "/pid")
     return visit.result(
         State.FOUND,
         permalink=f"{base}/post/{pid}" if isinstance(pid, int) else None,
         posts=posts,
-        media=visit.media(wanted, raw.path),
+        media=visit.media(pictures(base, text_at(value, "/content"), _picture), raw.path),
     )
 
 
@@ -148,3 +128,7 @@ def _post(role: str, raw: Raw, place: str, texts: Texts) -> Post:
     if text is not None:
         fields["text"] = text
     return Post(role, fields)
+
+
+def _picture(node: Node) -> str:
+    return node.attrs.get("src", "") if node.tag == "img" and "emoji" not in node.classes else ""
