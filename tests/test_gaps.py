@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -18,6 +20,7 @@ from evidence_kit.jobs.gaps import (
     platform_gaps,
     platform_warnings,
 )
+from evidence_kit.jobs.record import Parts, _limits
 from evidence_kit.platforms.base import Gap, PlatformResult, State
 from tests.fixtures_page import Capture, page_home, sealed, site
 from tests.page_site import PageSite
@@ -176,3 +179,14 @@ def test_two_sources_that_contradict_each_other_are_a_warning() -> None:
     found = PlatformResult("x", State.FOUND, gaps=tuple(Gap(code, "s", "d") for code in codes))
     assert [note.code for note in platform_warnings(found)] == list(codes[:3])
     assert platform_warnings(None) == []
+
+
+def test_a_bound_of_a_platform_says_whether_it_was_reached() -> None:
+    platform = PlatformResult(
+        "x", State.FOUND, bounds={"pages": 5, "files": 40}, reached=("pages",)
+    )
+    parts = cast(Parts, SimpleNamespace(page=None, limits=(), platform=platform))
+    assert [(item["name"], item["reached"]) for item in _limits(parts)] == [
+        ("x: pages", True),
+        ("x: files", False),
+    ]

@@ -212,6 +212,14 @@ def test_what_is_no_mpd_is_refused(text: str) -> None:
         read_mpd(text.encode(), BASE)
 
 
+@pytest.mark.parametrize("kind", ["<!DOCTYPE MPD>", '<!DOCTYPE MPD [<!ENTITY n "a">]>'])
+def test_a_document_type_is_refused_whatever_it_holds(kind: str) -> None:
+    good = MPD.partition("?>\n")[2]
+    assert read_mpd(good.encode(), BASE)
+    with pytest.raises(StreamError, match="document type"):
+        read_mpd(f"{kind}{good.replace('v1', '&n;') if 'ENTITY' in kind else good}".encode(), BASE)
+
+
 def test_large_lists_are_bounded_in_parts_and_time() -> None:
     start = time.process_time()
     found = read_media(b"#EXTM3U\n" + b"#EXTINF:1\na\n" * 500_000, BASE)
