@@ -21,7 +21,7 @@ from typing import BinaryIO
 from warcio.archiveiterator import ArchiveIterator
 
 from benchmarks.bench_capture import new_home
-from benchmarks.peer_tools import MissingError, Tool, install
+from benchmarks.peer_tools import MissingError, Tool, peers
 from benchmarks.timing import process, python
 from evidence_kit import __version__
 from evidence_kit.demo.site import DemoSite, WireExchange
@@ -81,11 +81,11 @@ def measure(runs: int = 3) -> list[Kept | Missing]:
         place = Path(name)
         place.chmod(0o755)  # one of them runs as another user
         tools: list[Tool | Missing] = [_ourselves(place, tsa.url)]
-        for get in install(find_browser()):
+        for peer, install in peers(find_browser()).items():
             try:
-                tools.append(get())
+                tools.append(install())
             except MissingError as error:
-                tools.append(Missing(get.__name__.strip("_<>"), str(error)))
+                tools.append(Missing(peer, str(error)))
         return [
             tool if isinstance(tool, Missing) else _measure(tool, site, place, runs)
             for tool in tools

@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from evidence_kit.gather.chromium import BrowserFound, is_root
@@ -52,14 +53,14 @@ class Tool:
     keep: Callable[[str, Path], None]
 
 
-def install(browser: BrowserFound) -> list[Callable[[], Tool]]:
-    """One function per tool, which installs it and raises :class:`MissingError` where it cannot."""
-    return [
-        _wget,
-        lambda: _single_file(browser),
-        lambda: _warcprox(browser),
-        lambda: _archivebox(browser),
-    ]
+def peers(browser: BrowserFound) -> dict[str, Callable[[], Tool]]:
+    """By name, what installs each tool; it raises :class:`MissingError` where it cannot."""
+    return {
+        "wget": _wget,
+        "single-file-cli": partial(_single_file, browser),
+        "warcprox": partial(_warcprox, browser),
+        "ArchiveBox": partial(_archivebox, browser),
+    }
 
 
 def _cache() -> Path:
