@@ -15,7 +15,13 @@ from keyring.backends.fail import Keyring as NoKeyring
 from keyring.backends.null import Keyring as NullKeyring
 
 from evidence_kit.core.errors import InputError, KeyUnavailableError, LoginError, StorageError
-from evidence_kit.gather.session_state import SessionState, from_browser, from_bytes, of_site
+from evidence_kit.gather.session_state import (
+    SessionState,
+    from_browser,
+    from_bytes,
+    logged_in,
+    of_site,
+)
 from evidence_kit.gather.tokens import Tokens
 from evidence_kit.jobs import sessions as job
 from evidence_kit.jobs.identity import create_identity
@@ -24,9 +30,11 @@ from evidence_kit.jobs.sessions import (
     Site,
     account_of,
     find_session,
+    keep_secrets,
     keep_session,
     load_session,
     new_key,
+    secrets_kept,
     sessions,
     site_of,
 )
@@ -115,7 +123,7 @@ def test_with_a_keyring_nobody_is_asked(own_home: Path, ring: Path) -> None:
     assert (head.key, head.identity, head.account) == ("keyring", "", ACCOUNT)
     found = find_session(own_home, "forum.example", URL)
     assert found == head
-    assert load_session(own_home, found, lambda _: never(), NOW) == state()
+    assert load_session(own_home, found, lambda _: never(), NOW).state == state()
     assert len(ring.read_text()) < 300  # a key, whatever the session's size
     assert not lies_about(own_home)
     assert not lies_about(ring.parent)
@@ -126,7 +134,7 @@ def test_a_large_session_is_no_matter_for_a_small_keyring(own_home: Path, ring: 
     large = SessionState(state().cookies, {"https://forum.example": {"cache": "x" * 1_000_000}})
     keep(own_home, kept=large)
     found = find_session(own_home, "forum.example", URL)
-    assert load_session(own_home, found, lambda _: never(), NOW) == large
+    assert load_session(own_home, found, lambda _: never(), NOW).state == large
 
 
 @pytest.mark.usefixtures("no_ring")
@@ -141,7 +149,7 @@ def test_without_a_keyring_the_passphrase_of_the_identity_opens_it(own_home: Pat
         return PASSPHRASE
 
     found = find_session(own_home, "forum.example", URL)
-    assert load_session(own_home, found, ask, NOW) == state()
+    assert load_session(own_home, found, ask, NOW).state == state()
     assert asked == ["default"]
     assert not lies_about(own_home)
     (file,) = (own_home / "sessions").iterdir()
@@ -355,3 +363,32 @@ def test_a_logout_removes_file_and_key(own_home: Path, ring: Path) -> None:
     assert forget(own_home, "forum.example").session
     assert not list((own_home / "sessions").iterdir())
     assert list(json.loads(ring.read_text())) == ["evidence-kit/X_BEARER_TOKEN"]
+
+
+def test_what_a_recovery_must_mask_opens_with_the_sessions_key_only(
+    own_home: Path, ring: Path, tmp_path: Path
+) -> None:
+    keep(own_home)
+    session = load_session(
+        own_home, find_session(own_home, "forum.example", URL), lambda _: never(), NOW
+    )
+    login = logged_in(session.state, os.urandom)
+    path = tmp_path / "session.sealed"
+    assert secrets_kept(path, lambda _: never()) is None
+    keep_secrets(path, session, login.standins, os.urandom)
+    first = path.read_bytes()
+    login.standins.message(b"HTTP/1.1 200 OK\r\nSet-Cookie: sid=later\r\n\r\n")
+    keep_secrets(path, session, login.standins, os.urandom)
+    assert read_head(first).nonce != read_head(path.read_bytes()).nonce  # never twice with a key
+    assert not lies_about(tmp_path)
+    found = secrets_kept(path, lambda _: never())
+    assert found is not None
+    assert found.standins.made == login.standins.made
+    assert b"later" in found.standins.made
+    path.write_bytes(first.replace(b'"site": "https://', b'"site": "http://'))
+    with pytest.raises(KeyUnavailableError, match="cannot be opened"):
+        secrets_kept(path, lambda _: never())
+    path.write_bytes(first)
+    forget(own_home, "forum.example")
+    with pytest.raises(KeyUnavailableError, match="keyring does not give"):
+        secrets_kept(path, lambda _: never())

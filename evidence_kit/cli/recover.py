@@ -10,7 +10,7 @@ from evidence_kit.cli.capture import tell
 from evidence_kit.cli.options import json_option, key_options, output_option
 from evidence_kit.cli.output import emit_json, progress, say
 from evidence_kit.cli.settings import Settings, home
-from evidence_kit.cli.signing import open_key
+from evidence_kit.cli.signing import asker, open_key
 from evidence_kit.core.errors import ExitCode
 from evidence_kit.core.terminal_text import harmless
 
@@ -52,7 +52,8 @@ def command(
     from evidence_kit.jobs.trust import load_anchors
 
     require_unfinished(settings.home, capture_id)  # before a passphrase is asked for
-    signer = open_key(settings, identity, passphrase_fd)
+    ask = asker(passphrase_fd)
+    signer = open_key(settings, identity, passphrase_fd, ask)
     anchors = load_anchors(settings.home)
     with progress(as_json=as_json) as shown:
         result = recover(
@@ -62,6 +63,7 @@ def command(
             home=settings.home,
             progress=shown,
             output=output,
+            passphrase=ask,
         )
     return tell(result, as_json=as_json)
 

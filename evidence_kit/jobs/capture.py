@@ -25,7 +25,7 @@ from evidence_kit.gather.chromium import find_browser
 from evidence_kit.gather.driver import Driver
 from evidence_kit.gather.media_tool import tool_version
 from evidence_kit.gather.page_types import PageOptions
-from evidence_kit.gather.session_state import SessionState, logged_in
+from evidence_kit.gather.session_state import logged_in
 from evidence_kit.gather.time_sources import system_clock
 from evidence_kit.gather.tsa_client import TsaClient
 from evidence_kit.jobs.capture_types import (
@@ -39,6 +39,7 @@ from evidence_kit.jobs.capture_types import (
 from evidence_kit.jobs.delivery import deliver, seal_capture
 from evidence_kit.jobs.gathering import Gathering
 from evidence_kit.jobs.operator import operator_of
+from evidence_kit.jobs.sessions import OpenSession, keep_secrets
 from evidence_kit.jobs.workfolder import WorkFolder, new_id
 from evidence_kit.platforms.registry import page_address
 from evidence_kit.seal.anchors import TrustAnchors
@@ -63,7 +64,7 @@ def capture(
     environ: Mapping[str, str] = os.environ,
     options: PageOptions | None = None,
     driver: Driver | None = None,
-    session: SessionState | None = None,
+    session: OpenSession | None = None,
 ) -> CaptureResult:
     """Capture ``request.url`` and seal what was found, also when the post was not there.
 
@@ -99,8 +100,13 @@ def capture(
     _make_output(request.output)
     started = clock()
     request = replace(request, output=request.output.absolute())
-    login = logged_in(session, random) if session is not None else None
+    login = logged_in(session.state, random) if session is not None else None
     work = WorkFolder.create(home, new_id(started, random(4)))
+
+    def keep() -> None:
+        if session is not None and login is not None:
+            keep_secrets(work.secrets, session, login.standins, random)
+
     try:
         work.save("asked", Asked(request, started, browser, options))
         operator = operator_of(signer)
@@ -115,6 +121,7 @@ def capture(
             random=random,
             environ=environ,
             login=login,
+            keep_secrets=keep,
         )
         gathered = gathering.run(browser, target, options, started, driver)
         progress.step("writing the archives")

@@ -115,6 +115,7 @@ class Gathering:
         tsa: one client for the whole capture, since it keeps each authority's pace.
         cache: folder where the outcome of the recorder's self-test is kept.
         login: the session that the browser begins with; our own requests never carry it.
+        keep_secrets: called before the visit and after it, before what it gave is taken for whole.
     """
 
     def __init__(
@@ -129,8 +130,10 @@ class Gathering:
         random: Callable[[int], bytes],
         environ: Mapping[str, str],
         login: LoggedIn | None = None,
+        keep_secrets: Callable[[], None] = lambda: None,
     ) -> None:
         self.login = login
+        self.keep_secrets = keep_secrets
         self.request = request
         self.work = work
         self.tsa = tsa
@@ -208,6 +211,7 @@ class Gathering:
                 login=self.login,
             )
             _refused(page)
+            self.keep_secrets()
             self.work.save("page", page)
             self.work.unfinished.unlink(missing_ok=True)
             tokens = Tokens(self.environ)
@@ -280,6 +284,7 @@ class Gathering:
         """Of a visit that is logged in nothing is kept before it ends: headers would be in it."""
         if self.login is None:
             return self.work.unfinished
+        self.keep_secrets()
         self.work.unfinished.touch(mode=0o600)
         return None
 

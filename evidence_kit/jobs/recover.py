@@ -11,10 +11,17 @@ from pathlib import Path
 
 from evidence_kit.core.canonical_json import JsonError, dumps_line, loads
 from evidence_kit.core.clock import Clock, iso
-from evidence_kit.core.errors import CaptureError, EvidenceError, InputError, StorageError
+from evidence_kit.core.errors import (
+    CaptureError,
+    EvidenceError,
+    InputError,
+    KeyUnavailableError,
+    StorageError,
+)
 from evidence_kit.core.events import Progress
 from evidence_kit.core.layout import SUFFIX
 from evidence_kit.core.write_once import PARTIAL
+from evidence_kit.gather.session_state import LoggedIn
 from evidence_kit.gather.time_sources import system_clock
 from evidence_kit.gather.tsa_client import TsaClient
 from evidence_kit.jobs.bundle import Sealing, finish_seal, is_sealed
@@ -23,6 +30,7 @@ from evidence_kit.jobs.delivery import RECORD, deliver, seal_capture
 from evidence_kit.jobs.operator import operator_of
 from evidence_kit.jobs.record import Note
 from evidence_kit.jobs.salvage import LOG, salvage
+from evidence_kit.jobs.sessions import secrets_kept
 from evidence_kit.jobs.stamping import stamper
 from evidence_kit.jobs.workfolder import WorkFolder, unfinished_captures
 from evidence_kit.seal.anchors import TrustAnchors
@@ -105,6 +113,7 @@ def recover(
     output: Path | None = None,
     clock: Clock = system_clock,
     random: Callable[[int], bytes] = secrets.token_bytes,
+    passphrase: Callable[[str], bytes] | None = None,
 ) -> CaptureResult:
     """Seal what a killed capture had gathered, and say so in the bundle.
 
@@ -117,8 +126,12 @@ def recover(
         output: another folder for the bundle than was asked for at first.
         clock: for the times of files and of the seal.
         random: gives that many random bytes.
+        passphrase: asks for that of an identity; needed for a capture that was logged in where
+            there is no keyring.
 
     Raises:
+        KeyUnavailableError: the secrets of the login that was used cannot be opened; the work
+            folder stays.
         InputError: there is no such capture, or it still runs.
         CaptureError: nothing had come in; the work folder is removed.
         StorageError: something cannot be written; the work folder stays.
@@ -132,7 +145,8 @@ def recover(
                 "nothing had come in when the program was stopped; what it left is removed",
                 hint="capture the page again",
             )
-        job = _Recovery(work, asked, signer, anchors, home, progress, clock, random)
+        login = secrets_kept(work.secrets, passphrase or _nobody_to_ask)
+        job = _Recovery(work, asked, signer, anchors, home, progress, clock, random, login)
         result = job.run(output)
     except EvidenceError:
         work.release()
@@ -145,6 +159,10 @@ def recover(
         ) from error
     work.remove()
     return result
+
+
+def _nobody_to_ask(identity: str) -> bytes:
+    raise KeyUnavailableError(f"the passphrase of the identity {identity} is needed")
 
 
 class _Recovery:
@@ -160,7 +178,9 @@ class _Recovery:
         progress: Progress,
         clock: Clock,
         random: Callable[[int], bytes],
+        login: LoggedIn | None,
     ) -> None:
+        self.login = login
         self.work = work
         self.asked = asked
         self.signer = signer
@@ -203,6 +223,7 @@ class _Recovery:
             clock=self.clock,
             random=self.random,
             warnings=tuple(self._remarks(delay)),
+            login=self.login,
         )
         request.output.mkdir(parents=True, exist_ok=True)
         sealed = seal_capture(

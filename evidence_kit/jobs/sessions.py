@@ -12,15 +12,16 @@ import binascii
 import contextlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from evidence_kit.core.canonical_json import dumps, loads
 from evidence_kit.core.clock import Clock
 from evidence_kit.core.errors import InputError, KeyUnavailableError, LoginError, StorageError
 from evidence_kit.core.write_once import private_folder, write_bytes_once
-from evidence_kit.gather.session_state import SessionState, from_bytes, of_site
+from evidence_kit.gather.session_state import LoggedIn, SessionState, from_bytes, of_site
 from evidence_kit.gather.tokens import ask_keyring, drop_from_keyring, keep_in_keyring
 from evidence_kit.jobs.capture_types import Account, target_of
 from evidence_kit.jobs.identity import KEY, load_identity, show_identity
@@ -37,6 +38,7 @@ from evidence_kit.seal.session_file import (
     read_head,
     seal_session,
 )
+from evidence_kit.seal.standins import StandIns
 
 FOLDER = "sessions"
 
@@ -201,9 +203,18 @@ def account_of(head: SessionHead) -> Account:
     return Account(head.account, head.name, head.stored)
 
 
+@dataclass(frozen=True)
+class OpenSession:
+    """A stored session that was opened, and the key that opened it."""
+
+    head: SessionHead
+    state: SessionState
+    key: bytes = field(repr=False)
+
+
 def load_session(
     home: Path, head: SessionHead, passphrase: Callable[[str], bytes], now: datetime
-) -> SessionState:
+) -> OpenSession:
     """Open a stored session.
 
     Args:
@@ -216,10 +227,7 @@ def load_session(
         KeyUnavailableError: the keyring does not have the key, a wrong passphrase, a changed file.
         LoginError: it has run out.
     """
-    if head.key == KEYRING:
-        key = _ring_key(head)
-    else:
-        key = passphrase_key(passphrase(head.identity), head.salt)
+    key = _key_of(head, passphrase)
     hint = f"log in again: evidence-kit login {head.name} --account NAME"
     try:
         state = from_bytes(open_session(_path(home, head.name).read_bytes(), key))
@@ -231,7 +239,49 @@ def load_session(
     live = state.live(now)
     if not live:
         raise LoginError(f"the session of {head.name} has run out", hint=hint)
-    return live
+    return OpenSession(head, live, key)
+
+
+def keep_secrets(
+    path: Path, session: OpenSession, standins: StandIns, random: Callable[[int], bytes]
+) -> None:
+    """Keep what stands for what in a capture that may be killed, under the session's own key.
+
+    Args:
+        path: in the work folder; replaced where it is there.
+        session: that the capture uses.
+        standins: of its visit.
+        random: gives that many random bytes.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    content = dumps([[item.hex() for item in pair] for pair in standins.made.items()])
+    head = replace(session.head, nonce=random(NONCE_BYTES))
+    part = path.with_suffix(".part")
+    part.write_bytes(seal_session(head, content, session.key))
+    part.replace(path)
+
+
+def secrets_kept(path: Path, passphrase: Callable[[str], bytes]) -> LoggedIn | None:
+    """The inverse of :func:`keep_secrets`: what a recovery must mask; None where nothing was kept.
+
+    Raises:
+        KeyUnavailableError: its key is gone, or it was changed.
+    """
+    if not path.exists():
+        return None
+    standins = StandIns(bytes)
+    try:
+        data = path.read_bytes()
+        pairs = loads(open_session(data, _key_of(read_head(data), passphrase)))
+        standins.restore({bytes.fromhex(a): bytes.fromhex(b) for a, b in pairs})
+    except (BadSessionError, ValueError, TypeError) as error:
+        raise KeyUnavailableError(
+            "the secrets of the login that this capture used cannot be opened",
+            hint="without them they cannot be masked; discard the capture and make it again",
+        ) from error
+    return LoggedIn(SessionState(), standins)
 
 
 def drop_session(home: Path, name: str) -> bool:
@@ -268,6 +318,12 @@ def new_key(
     load_identity(home, identity, secret)  # a mistyped one would lock the session for good
     salt = random(SALT_BYTES)
     return SessionKey(ident, PASSPHRASE, passphrase_key(secret, salt), identity, salt)
+
+
+def _key_of(head: SessionHead, passphrase: Callable[[str], bytes]) -> bytes:
+    if head.key == KEYRING:
+        return _ring_key(head)
+    return passphrase_key(passphrase(head.identity), head.salt)
 
 
 def _ring_key(head: SessionHead) -> bytes:

@@ -95,6 +95,8 @@ class WorkFolder:
         self.unfinished = root / "unfinished.netlog"
         """What the browser's log said of exchanges so far, while a visit lasts; then removed."""
         self._state = root / "state"
+        self.secrets = self._state / "session.sealed"
+        """Of a visit that is logged in: secrets and what stands for them, encrypted."""
         self._lock: int | None = None
         self._journal = root / "journal.jsonl"
         self._artefacts: dict[str, Artefact] = {}

@@ -75,6 +75,11 @@ class StandIns:
         """Secret → stand-in, so far: what is to be masked in its place."""
         return {key: value for key, value in self._made.items() if key != value}
 
+    def restore(self, made: Mapping[bytes, bytes]) -> None:
+        """Secrets and stand-ins of an earlier run (:attr:`made`)."""
+        for secret, standin in made.items():
+            self._made[secret] = self._made[standin] = standin
+
     def learn(self, secret: bytes) -> bytes:
         """Remember a secret; its stand-in, the same for the same secret."""
         known = self._made.get(secret)
