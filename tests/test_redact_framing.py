@@ -1,4 +1,4 @@
-"""Redaction of what is no body: framing, trailers, and bytes behind a message."""
+"""Redaction of what is no body (framing, trailers, bytes behind a message), and of own data."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from evidence_kit.seal.redact import Redactor
 from tests.test_redact import SECRET, content, exchange, knowing, run
 
 FRAMED = {
@@ -31,3 +32,14 @@ def test_framing_hides_no_secret(tmp_path: Path, where: str) -> None:
     assert len(left) == len(response)
     assert b"ab" in left or b"ab" not in response
     assert done.items
+
+
+def test_what_is_the_operators_own_is_masked_whatever_it_looks_like() -> None:
+    redactor = Redactor()
+    redactor.learn_private("address", "jan@voorbeeld.nl")
+    redactor.learn_private("short", "ab")
+    data = b'{"email":"jan@voorbeeld.nl","x":"jan%40voorbeeld.nl","y":"ab"}'
+    masked, items = redactor.redact_bytes(data, "a.json")
+    assert b"voorbeeld" not in masked
+    assert b'"y":"ab"' in masked
+    assert {item.marker for item in items} == {"REDACTED#1"}

@@ -21,6 +21,7 @@ __all__ = ["page_home", "sealed"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
+SECRET = b"s3cr3tSt4mp9QzLx77"
 PAGE = """<title>film</title><p>Ik weet waar je woont.</p><script>
 (async () => {
   for (const name of %s) {
@@ -33,10 +34,12 @@ PAGE = """<title>film</title><p>Ik weet waar je woont.</p><script>
 
 
 def test_a_bundle_holds_the_whole_film(sealed: Capture, tmp_path: Path) -> None:
-    asked = ["master.m3u8?token=s3cr3tSt4mp9QzLx77", "low.m3u8", "low.mp4", "low-0.m4s"]
+    asked = [f"master.m3u8?token={SECRET.decode()}", "low.m3u8", "low.mp4", "low-0.m4s"]
     asked += ["audio.m3u8", "sound.aac"]
     with stream_site() as site:
         site.hls()
+        kind, best = site.files["/hls/high.m3u8"]
+        site.files["/hls/high.m3u8"] = (kind, best.replace(b".m4s", b".m4s?token=" + SECRET))
         site.put("/", PAGE % json.dumps([f"/hls/{name}" for name in asked]), "text/html")
         found = sealed(f"http://127.0.0.1:{site.port}/")
     assert found.result.exit_code is ExitCode.OK, found.record["missing"]
@@ -45,7 +48,7 @@ def test_a_bundle_holds_the_whole_film(sealed: Capture, tmp_path: Path) -> None:
     assert (line["kind"], line["parts"], line["kept"], line["complete"]) == ("hls", 8, 8, True)
     assert schema_fault(found.record, "capture-1") is None
     text = (found.opened / line["file"]).read_text("utf-8")
-    assert "s3cr3tSt4mp9QzLx77" not in text
+    assert SECRET not in found.result.bundle.read_bytes()
     index = json.loads(text)
     assert schema_fault(index, "streams-1") is None
     tracks = {track["name"]: track for track in index["streams"][0]["tracks"]}
