@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from evidence_kit.core.errors import NetworkError
 from evidence_kit.core.events import Silent
 from evidence_kit.gather.addresses import normal_host, why_not_global
+from evidence_kit.gather.contacts import of_port
 from evidence_kit.gather.egress import Guard
 
 
@@ -151,10 +152,10 @@ def test_only_the_allowed_pair_reaches_loopback() -> None:
             code, client = ask(guard, host, wanted)
             client.close()
             assert code == 2
-        contact = guard.contact_for(own)
+        contact = of_port(guard.contacts, own)
         assert contact is not None
         assert contact.used == "127.0.0.1"
-        assert guard.contact_for(1) is None
+        assert of_port(guard.contacts, 1) is None
         deadline = time.monotonic() + 5
         while guard.contacts[0].ended is None and time.monotonic() < deadline:
             time.sleep(0.01)

@@ -13,6 +13,8 @@ from typing import cast
 import pytest
 
 from evidence_kit.core.exchange import Exchange, Representation, Source
+from evidence_kit.gather import artefacts, recorder
+from evidence_kit.gather.cross_check import CrossCheck, OneSided
 from evidence_kit.jobs.gaps import (
     MAX_TOLD,
     page_errors,
@@ -190,3 +192,21 @@ def test_a_bound_of_a_platform_says_whether_it_was_reached() -> None:
         ("x: pages", True),
         ("x: files", False),
     ]
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_what_one_recorder_lacks_is_a_gap_and_a_cut_picture_a_warning(
+    site: PageSite, sealed: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lacking = CrossCheck(1, (), (OneSided("GET", site.url("/lost"), "Script"),))
+    monkeypatch.setattr(recorder, "cross_check", lambda recorded, seen: lacking)
+    monkeypatch.setattr(artefacts, "MAX_HEIGHT", 2_000)
+    site.html("/", "<title>Bericht</title><p>Ik weet waar je woont.<p style='height:5000px'>")
+    found = sealed(site.url())
+    assert found.result.state == "partial"
+    assert {"what": "network log", "why": "requests that DevTools saw and it lacks: 1"} in (
+        found.record["missing"]
+    )
+    remarks = [item for item in found.record["warnings"] if item["code"] == "artefact.remark"]
+    assert "data/web/screenshot.png" in {item["subject"] for item in remarks}

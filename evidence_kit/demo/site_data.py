@@ -245,12 +245,6 @@ def by_handle(handle: str) -> Account | None:
     return next((a for a in ACCOUNTS.values() if a.handle == handle), None)
 
 
-def visible(ident: str) -> Note | None:
-    """The post of that id where anybody may read it."""
-    note = NOTES.get(ident)
-    return note if note is not None and note.state == "public" else None
-
-
 def ancestors(note: Note) -> list[Note]:
     """Posts above it, the first of the thread first."""
     found: list[Note] = []

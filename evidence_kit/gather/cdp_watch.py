@@ -50,7 +50,6 @@ class Seen:
     top_navigation: bool = False
     sessions: Sessions = ()
     request_headers: dict[str, str] = field(default_factory=dict)
-    has_post_data: bool = False
     status: int | None = None
     status_text: str = ""
     response_headers: dict[str, str] = field(default_factory=dict)
@@ -295,7 +294,6 @@ class CdpWatch:
             and params.get("frameId") == self._main_frame,
             sessions=sessions,
             request_headers={str(k): str(v) for k, v in request.get("headers", {}).items()},
-            has_post_data=bool(request.get("hasPostData")),
         )
         self._add(hop)
 

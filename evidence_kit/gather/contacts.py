@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -91,6 +92,7 @@ class ContactList:
             purpose=contact.purpose,
             local_port=contact.local_port,
             via=contact.via,
+            rewritten=contact.rewritten,
         )
         return place
 
@@ -100,10 +102,20 @@ class ContactList:
             with self._lock:
                 self._contacts[place] = contact
 
-    def of_port(self, local_port: int, when: datetime | None = None) -> Contact | None:
-        """The contact made from this local port: the last one before ``when``, if that is given."""
-        found = [item for item in self.all if item.local_port == local_port]
-        if when is not None:
-            earlier = [item for item in found if item.started <= when]
-            found = earlier or found[:1]
-        return found[-1] if found else None
+
+def of_port(
+    contacts: Iterable[Contact], local_port: int, when: datetime | None = None
+) -> Contact | None:
+    """The contact that the browser made from this port of its own.
+
+    Args:
+        contacts: in the order they were asked for.
+        local_port: as in :class:`~evidence_kit.core.exchange.Exchange`.
+        when: a moment at which the connection was in use; ports are used again, and the last
+            contact before it is meant.
+    """
+    found = [item for item in contacts if item.local_port == local_port]
+    if when is not None:
+        earlier = [item for item in found if item.started <= when]
+        found = earlier or found[:1]
+    return found[-1] if found else None

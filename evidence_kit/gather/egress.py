@@ -92,15 +92,6 @@ class Guard:
         """How many contacts came after the list was full."""
         return self._contacts.unlisted
 
-    def contact_for(self, local_port: int, when: datetime | None = None) -> Contact | None:
-        """The contact that the browser made from this port of its own.
-
-        Args:
-            local_port: as in :class:`~evidence_kit.core.exchange.Exchange`.
-            when: a moment at which the connection was in use; ports are used again.
-        """
-        return self._contacts.of_port(local_port, when)
-
     def refuse_private(self, host: str, port: int) -> None:
         """Stop before anything is contacted where this address would be refused in any case.
 

@@ -371,6 +371,10 @@ class _Job:
     ) -> tuple[Recording, CrossCheck]:
         recording = reader.finish()
         seen = session.seen
+        if session.watch is not None and session.watch.dropped:
+            self.problems.append(
+                f"{session.watch.dropped} requests more than are compared with DevTools"
+            )
         if self.method is Method.NETLOG:
             answered = any(hop.status is not None and not hop.from_cache for hop in seen)
             if recording.exchanges or recording.failed or not answered:

@@ -70,14 +70,12 @@ class Attempt:
         self._deadline = deadline
         self._read_timeout = read_timeout
         self.peer: Peer | None = None
-        self.sent_bytes = 0
         self.received_bytes = 0
 
     def sent(self, data: bytes, peer: Peer) -> None:
         """Keep bytes that are about to go out."""
         self.peer = peer
         self._request.write(data)
-        self.sent_bytes += len(data)
 
     def received(self, data: bytes) -> None:
         """Keep bytes that came in."""

@@ -14,8 +14,7 @@ from urllib.parse import urlsplit
 from evidence_kit.core.canonical_json import dumps, loads
 from evidence_kit.core.clock import Clock, iso
 from evidence_kit.core.exchange import Exchange, TlsSeen
-from evidence_kit.gather.contacts import Contact
-from evidence_kit.gather.egress import Guard
+from evidence_kit.gather.contacts import Contact, of_port
 from evidence_kit.gather.page_types import PageRecording
 from evidence_kit.gather.public_roots import ends_in_public_root
 from evidence_kit.jobs.record import TlsFile
@@ -47,9 +46,9 @@ class Delivered:
     redactions: tuple[Mapping[str, Any], ...]
 
 
-def with_guard_addresses(
-    exchanges: Iterable[Exchange], guard: Guard, *, own_proxy: bool = False
-) -> list[Exchange]:
+def with_addresses(
+    exchanges: Iterable[Exchange], contacts: Sequence[Contact], *, own_proxy: bool = False
+) -> tuple[Exchange, ...]:
     """The address that the guard connected to, where the browser only saw the guard itself.
 
     With a proxy in between, the guard's or the browser's own, nobody here knows the origin's.
@@ -57,9 +56,9 @@ def with_guard_addresses(
     found = []
     for exchange in exchanges:
         if exchange.local_port is not None:
-            contact = (
-                None if own_proxy else guard.contact_for(exchange.local_port, exchange.started)
-            )
+            contact = None
+            if not own_proxy:
+                contact = of_port(contacts, exchange.local_port, exchange.started)
             address = contact.used if contact is not None else None
             exchange = replace(
                 exchange,
@@ -69,7 +68,7 @@ def with_guard_addresses(
                 notes=(*exchange.notes, *_way_notes(exchange, contact)),
             )
         found.append(exchange)
-    return found
+    return tuple(found)
 
 
 def _way_notes(exchange: Exchange, contact: Contact | None) -> Iterator[str]:

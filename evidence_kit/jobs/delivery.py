@@ -135,6 +135,7 @@ def deliver(
                 *page_errors(gathered.exchanges),
                 *losses.aside,
                 *_session_remarks(request, gathered),
+                *_remarks(gathered.drawn),
                 *warnings,
             ],
             missing=[
@@ -283,6 +284,18 @@ def _streams(
     path.write_bytes(converter.document(index, FILE))
     work.add("streams", path, clock=clock)
     return summary(index)
+
+
+def _remarks(drawn: Artefacts) -> list[Note]:
+    """What a reader should know of files that were made, such as a picture cut at its cap."""
+    return [
+        *(
+            Note("artefact.remark", f"data/web/{item.name}", item.why)
+            for item in drawn.results
+            if item.state is Drawn.MADE and item.why
+        ),
+        *(Note("artefact.remark", "", text) for text in drawn.remarks),
+    ]
 
 
 def _post(work: WorkFolder, converter: Converter, gathered: Gathered) -> None:

@@ -47,7 +47,7 @@ from evidence_kit.gather.tokens import Tokens, find_keyring
 from evidence_kit.gather.tsa_client import TsaClient
 from evidence_kit.jobs.capture_log import CaptureLog
 from evidence_kit.jobs.capture_types import CaptureRequest
-from evidence_kit.jobs.convert import with_guard_addresses
+from evidence_kit.jobs.convert import with_addresses
 from evidence_kit.jobs.main_document import main_document, main_headers
 from evidence_kit.jobs.media import refetch_media
 from evidence_kit.jobs.plain import encode
@@ -238,17 +238,21 @@ class Gathering:
             content = check_content(page, drawn_on(page), platform, main_headers(page))
             log.log("content-checked", state=str(content.state), signals=list(content.signals))
             contacts = (*guard.contacts, *second.contacts)
-            exchanges = with_guard_addresses(
+            exchanges = with_addresses(
                 (*page.recording.exchanges, *page.recording.failed),
-                guard,
+                guard.contacts,
                 own_proxy=bool(options.proxy),
             )
+            if guard.unlisted:
+                missing.append(
+                    {"what": "contacts", "why": f"{guard.unlisted} more are counted, not listed"}
+                )
         gathered = Gathered(
             started=started,
             ended=self.clock(),
             start_token=start_token,
             page=page,
-            exchanges=tuple(exchanges),
+            exchanges=exchanges,
             api=session.exchanges,
             platform=platform,
             stored=out.stored,

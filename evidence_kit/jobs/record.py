@@ -195,6 +195,9 @@ def _gaps(parts: Parts) -> list[dict[str, str]]:
         )
     if parts.page is not None:
         found += [{"what": "recording", "why": text} for text in parts.page.problems]
+        if parts.page.cross_check.unexplained:
+            why = f"requests that DevTools saw and it lacks: {parts.page.cross_check.unexplained}"
+            found.append({"what": "network log", "why": why})
         found += [
             {"what": limit.name, "why": f"limit reached: {limit.value}"}
             for limit in parts.page.limits

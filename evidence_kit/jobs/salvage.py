@@ -25,6 +25,7 @@ from evidence_kit.gather.cross_check import CrossCheck
 from evidence_kit.gather.page_types import BrowserFacts, Method, PageRecording, Redirect
 from evidence_kit.gather.time_sources import ClockCheck
 from evidence_kit.jobs.capture_types import Asked
+from evidence_kit.jobs.convert import with_addresses
 from evidence_kit.jobs.gathering import Gathered
 from evidence_kit.jobs.main_document import main_headers
 from evidence_kit.jobs.plain import decode
@@ -80,7 +81,7 @@ def salvage(work: WorkFolder, asked: Asked) -> Gathered:
         ended=logged.until,
         start_token=token,
         page=page,
-        exchanges=_with_addresses(page, logged.contacts) if page is not None else (),
+        exchanges=_exchanges(page, asked, logged.contacts),
         api=tuple(_journalled(work, "api-exchange", Exchange)),
         platform=platform,
         stored=stored,
@@ -128,6 +129,7 @@ def _read_log(path: Path, started: datetime) -> _Logged:
                     error=line["error"],
                     local_port=line["local_port"],
                     via=line["via"],
+                    rewritten=line.get("rewritten", False),
                 )
             )
         elif line["event"] == "artefact":
@@ -242,24 +244,13 @@ def _stored(work: WorkFolder, missing: list[Mapping[str, str]]) -> tuple[Stored,
     return stored
 
 
-def _with_addresses(
-    page: PageRecording[Artefacts], contacts: tuple[Contact, ...]
+def _exchanges(
+    page: PageRecording[Artefacts] | None, asked: Asked, contacts: tuple[Contact, ...]
 ) -> tuple[Exchange, ...]:
-    """As the guard would have told: the newest earlier contact from the same local port."""
-    found = []
-    for exchange in (*page.recording.exchanges, *page.recording.failed):
-        if exchange.local_port is not None:
-            used = [
-                item.used
-                for item in contacts
-                if item.local_port == exchange.local_port and item.started <= exchange.started
-            ]
-            address = used[-1] if used else None
-            exchange = replace(
-                exchange, remote_address=address, address_source="guard" if address else ""
-            )
-        found.append(exchange)
-    return tuple(found)
+    if page is None:
+        return ()
+    every = (*page.recording.exchanges, *page.recording.failed)
+    return with_addresses(every, contacts, own_proxy=bool(asked.options.proxy))
 
 
 def _content(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from evidence_kit.core.exchange import Exchange
@@ -62,8 +62,3 @@ class RedactedExchange:
     request_content: Content = Content.EXACT
     response_content: Content = Content.EXACT
     items: tuple[RedactionItem, ...] = ()
-
-
-def unredacted(exchange: Exchange) -> RedactedExchange:
-    """An exchange that needs no redaction, such as one of a public API without a key."""
-    return RedactedExchange(replace(exchange))

@@ -116,11 +116,6 @@ class TokenReport:
         """Who the authority's certificate says it is."""
         return x509.display_name(self.certificate) if self.certificate else ""
 
-    @property
-    def tsa_fingerprint(self) -> str:
-        """SHA-256 of the authority's certificate, hexadecimal."""
-        return self.certificate.fingerprint if self.certificate else ""
-
 
 def make_request(digest: bytes, algorithm: str, nonce: int) -> bytes:
     """A TimeStampReq that asks for the certificate (RFC 3161 section 2.4.1).

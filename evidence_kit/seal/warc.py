@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from evidence_kit.core.canonical_json import dumps
 from evidence_kit.core.errors import StorageError
 from evidence_kit.core.exchange import Exchange
 from evidence_kit.core.limits import CHUNK
@@ -173,13 +172,6 @@ class WarcWriter:
         """A ``metadata`` record (section 6.6) of ``application/warc-fields``."""
         block = _Block(None, _fields(fields))
         return self._write("metadata", url, when, extra, FIELDS_TYPE, block)
-
-    def metadata_json(
-        self, url: str, when: datetime, value: object, extra: Fields = ()
-    ) -> RecordInfo:
-        """A ``metadata`` record holding JSON in the project's one written form."""
-        block = _Block(None, dumps(value))
-        return self._write("metadata", url, when, extra, "application/json", block)
 
     def tls_chain(self, chain: Sequence[bytes], when: datetime) -> RecordInfo:
         """The certificates of a connection as PEM, once per chain."""
