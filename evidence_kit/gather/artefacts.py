@@ -12,7 +12,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,6 +25,7 @@ from evidence_kit.gather.aria_tree import render_tree
 from evidence_kit.gather.behaviour import Treated, Treatment
 from evidence_kit.gather.dom_snapshot import COMPUTED_STYLES, Counts, Snapshot
 from evidence_kit.gather.session_state import LoggedIn
+from evidence_kit.gather.time_sources import system_clock
 from evidence_kit.gather.visit import Visit
 
 TILE = 8_000  # device px; one shot was seen silently corrupted at 100,000
@@ -102,16 +103,12 @@ class Target(Protocol):
         """Call a method; raises BrowserError."""
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 def make_artefacts(
     visit: Visit,
     folder: Path,
     log: EventLog,
     progress: Progress,
-    clock: Clock = _now,
+    clock: Clock = system_clock,
     treatments: Sequence[tuple[str, Treatment]] = (),
     login: LoggedIn | None = None,
 ) -> Artefacts:

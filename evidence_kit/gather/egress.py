@@ -11,7 +11,6 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
 from types import TracebackType
 
 from evidence_kit.core.clock import Clock
@@ -29,10 +28,7 @@ from evidence_kit.gather.proxy import (
     proxy_connection,
 )
 from evidence_kit.gather.relay import Relay
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+from evidence_kit.gather.time_sources import system_clock
 
 
 class Guard:
@@ -52,7 +48,7 @@ class Guard:
         allow: Iterable[tuple[str, int]],
         log: EventLog,
         resolve: Resolve = system_resolve,
-        clock: Clock = _now,
+        clock: Clock = system_clock,
         proxies: Proxies | None = None,
     ) -> None:
         self._policy = EgressPolicy(allow, resolve, proxies)

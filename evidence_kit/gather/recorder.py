@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 from urllib.parse import urlsplit
@@ -36,6 +35,7 @@ from evidence_kit.gather.page_types import (
     Redirect,
 )
 from evidence_kit.gather.session_state import LoggedIn, MaskedLines
+from evidence_kit.gather.time_sources import system_clock
 from evidence_kit.gather.visit import ALIVE_SECONDS, Failure, Quiet, Visit
 from evidence_kit.seal.netlog import NetLogReader, Recording
 
@@ -59,10 +59,6 @@ _EMPTY = CrossCheck(0, (), ())
 T = TypeVar("T")
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 def record_page(
     url: str,
     *,
@@ -75,7 +71,7 @@ def record_page(
     visit: Callable[[Visit], T],
     driver: Driver | None = None,
     method: Method = Method.NETLOG,
-    clock: Clock = _now,
+    clock: Clock = system_clock,
     fifo: bool | None = None,
     keep: Path | None = None,
     meanwhile: Callable[[], None] = lambda: None,

@@ -45,7 +45,7 @@ _ERA = 1 << 32
 
 
 def system_clock() -> datetime:
-    """This computer's own clock, UTC; the one place that reads it."""
+    """This computer's own clock, UTC."""
     return datetime.now(UTC)
 
 

@@ -22,6 +22,7 @@ from evidence_kit.gather.chromium import BrowserFound, find_browser
 from evidence_kit.gather.install import FONTS, HINT, Attempt, ensure_driver, install_browser
 from evidence_kit.gather.proxy import proxies_from
 from evidence_kit.gather.self_test import SelfTest, self_test
+from evidence_kit.gather.time_sources import system_clock
 
 MIN_PYTHON = (3, 11)
 MIN_FREE = 2 << 30  # bytes; a page with video takes some hundred MB, several times over
@@ -55,10 +56,6 @@ class SetupResult:
     browser: BrowserFound
     attempts: tuple[Attempt, ...]
     test: SelfTest
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def setup(
@@ -100,7 +97,7 @@ def doctor(
     configured: str = "",
     environment: Mapping[str, str] = os.environ,
     reach: tuple[str, ...] = (),
-    clock: Clock = _now,
+    clock: Clock = system_clock,
 ) -> list[Check]:
     """Look at everything a capture needs; nothing is changed, no check stops the others.
 
