@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,10 +15,13 @@ import pytest
 
 from evidence_kit.core.errors import NetworkError
 from evidence_kit.core.events import Silent
+from evidence_kit.gather.contacts import Contact
 from evidence_kit.gather.egress import Guard
 from evidence_kit.gather.http import RecordingSession
+from evidence_kit.gather.page_failure import explain
 from evidence_kit.gather.proxy import Proxies, proxies_from
 from tests.fixtures_capture import evidence_kit, new_home
+from tests.listening import listening
 from tests.netlog_site import Reply, Request, Route, reply, run_site
 
 NAME = "post.gemeente.example"
@@ -85,24 +87,9 @@ def _length(head: bytes) -> int:
 
 @contextmanager
 def forward_proxy() -> Iterator[ForwardProxy]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    running = ForwardProxy(listener.getsockname()[1])
-
-    def accept() -> None:
-        with suppress(OSError):
-            while True:
-                stream, _ = listener.accept()
-                threading.Thread(target=running.serve, args=(stream,), daemon=True).start()
-
-    thread = threading.Thread(target=accept, daemon=True)
-    thread.start()
-    try:
+    running = ForwardProxy()
+    with listening(running.serve) as running.port:
         yield running
-    finally:
-        with suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join(5)
 
 
 def proxies(port: int, login: str = "", without: str = "") -> Proxies:
@@ -225,6 +212,23 @@ def test_without_a_proxy_for_http_there_is_no_door() -> None:
     with Guard([], Silent(), proxies=proxies_from({"HTTPS_PROXY": "http://127.0.0.1:1"})) as guard:
         assert guard.http_port == 0
         assert guard.http_proxy("a.example", 80) is None
+
+
+@pytest.mark.parametrize(
+    ("known", "name"),
+    [
+        ({"refused": "private", "via": "http://proxy:3128"}, "ADDRESS_REFUSED"),
+        ({"error": "connection-failed", "via": "http://proxy:3128"}, "ERR_CONNECTION_FAILED"),
+        ({"error": "name-not-resolved"}, "ERR_NAME_NOT_RESOLVED"),
+        ({}, "ERR_EMPTY_RESPONSE"),
+    ],
+)
+def test_a_door_that_closes_is_explained(known: dict[str, Any], name: str) -> None:
+    contact = Contact("10.0.0.1", 80, datetime.now(UTC), **known)
+    found = explain("ERR_EMPTY_RESPONSE", "http://10.0.0.1/", [contact], offers_file=False)
+    assert found.name == name
+    assert "  " not in found.detail and not found.detail.endswith("at ")
+    assert explain("ERR_FAILED", "http://10.0.0.1/", [contact], offers_file=True).name == "DOWNLOAD"
 
 
 @pytest.mark.browser

@@ -30,6 +30,7 @@ from evidence_kit.gather.proxy import ProxyRefusedError, proxies_from
 from evidence_kit.gather.public_roots import ends_in_public_root
 from evidence_kit.jobs.capture_types import checked_browser_proxy
 from tests.fixtures_capture import evidence_kit, new_home
+from tests.listening import listening
 from tests.netlog_site import Reply, Request, reply, run_site
 from tests.outside import system_tool
 
@@ -85,24 +86,9 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
 
 @contextmanager
 def proxy() -> Iterator[ConnectProxy]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    running = ConnectProxy(listener.getsockname()[1])
-
-    def accept() -> None:
-        with suppress(OSError):
-            while True:
-                stream, _ = listener.accept()
-                threading.Thread(target=running.serve, args=(stream,), daemon=True).start()
-
-    thread = threading.Thread(target=accept, daemon=True)
-    thread.start()
-    try:
+    running = ConnectProxy()
+    with listening(running.serve) as running.port:
         yield running
-    finally:
-        with suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join(5)
 
 
 def authority() -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:

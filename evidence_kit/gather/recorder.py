@@ -17,15 +17,14 @@ from evidence_kit.core.clock import Clock
 from evidence_kit.core.errors import BrowserError, InputError
 from evidence_kit.core.events import EventLog, Progress
 from evidence_kit.core.exchange import Exchange
-from evidence_kit.gather.addresses import normal_host
 from evidence_kit.gather.cdp_exchanges import BODY_BUFFER, BodyKeeper, exchanges_from, with_kinds
 from evidence_kit.gather.cdp_watch import Seen
 from evidence_kit.gather.chromium import BrowserFound
-from evidence_kit.gather.contacts import Contact
 from evidence_kit.gather.cross_check import CrossCheck, Recorded, cross_check
 from evidence_kit.gather.driver import Driver, first_line
 from evidence_kit.gather.egress import Guard
 from evidence_kit.gather.netlog_pipe import LineReader, NetLogPipe
+from evidence_kit.gather.page_failure import explain
 from evidence_kit.gather.page_session import PageSession
 from evidence_kit.gather.page_types import (
     Limit,
@@ -43,16 +42,6 @@ LAUNCH_SECONDS = 60.0  # 0.3 s normally; minutes under a virus scanner are not w
 NAVIGATE_SECONDS = 60.0  # DNS, TLS and the first byte of a slow but living server
 CLOSE_SECONDS = 15.0  # closing takes 0.1 s; a browser that hangs is killed
 MAX_TITLE = 1000  # characters; a title is a label, not a payload
-
-BEHIND_THE_GUARD = frozenset(
-    {
-        "ERR_SOCKS_CONNECTION_FAILED",
-        "ERR_SOCKS_CONNECTION_HOST_UNREACHABLE",
-        "ERR_EMPTY_RESPONSE",  # of the door for plain http, which closes instead of answering
-        "ERR_CONNECTION_CLOSED",
-    }
-)
-"""What the browser reports where the guard refused or failed; the guard knows which."""
 
 _EMPTY = CrossCheck(0, (), ())
 
@@ -303,36 +292,15 @@ class _Job:
             return None
         if name == "ERR_HTTP_RESPONSE_CODE_FAILURE" and _last_status(session.documents):
             return None  # an error status with an empty body: the status says it
-        failure = self._explain(name, session)
+        documents = session.documents
+        failure = explain(
+            name,
+            documents[-1].url if documents else self.url,
+            self.guard.contacts,
+            offers_file=any(item.name == "download-denied" for item in session.events),
+        )
         self.log.log("page-failed", name=failure.name, detail=failure.detail)
         return failure
-
-    def _explain(self, name: str, session: PageSession) -> Failure:
-        """Behind the guard the browser sees only that the relay failed; the guard knows why."""
-        documents = session.documents
-        parts = urlsplit(documents[-1].url if documents else self.url)
-        if name in BEHIND_THE_GUARD:
-            port = parts.port or (443 if parts.scheme == "https" else 80)
-            contact = _newest(self.guard.contacts, parts.hostname or "", port)
-            if contact is not None and contact.refused:
-                return Failure(
-                    "ADDRESS_REFUSED",
-                    f"{contact.host} port {contact.port} is at {', '.join(contact.addresses)}: "
-                    f"{contact.refused}",
-                )
-            if contact is not None and contact.error == "name-not-resolved":
-                return Failure("ERR_NAME_NOT_RESOLVED", f"{contact.host} has no address")
-            if contact is not None and contact.error == "proxy-refused":
-                return Failure("PROXY_REFUSED", f"{contact.via} opens no way to {contact.host}")
-            if contact is not None and contact.error == "connection-failed":
-                return Failure(
-                    "ERR_CONNECTION_FAILED",
-                    f"no connection to {contact.host} port {contact.port} "
-                    f"at {', '.join(contact.addresses)}",
-                )
-        if any(item.name == "download-denied" for item in session.events):
-            return Failure("DOWNLOAD", "the address offers a file, not a page")
-        return Failure(name, f"the browser reported {name} for {parts.hostname}")
 
     def _look(self, page: Visit) -> None:
         """Title and address as the browser itself holds them; nothing runs inside the page."""
@@ -443,11 +411,3 @@ def _header(hop: Seen, wanted: str) -> str:
         if name.lower() == wanted:
             return value
     return ""
-
-
-def _newest(contacts: tuple[Contact, ...], host: str, port: int) -> Contact | None:
-    wanted = normal_host(host)
-    for contact in reversed(contacts):
-        if contact.port == port and normal_host(contact.host) == wanted:
-            return contact
-    return None
