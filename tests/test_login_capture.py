@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,15 +19,20 @@ from typing import Any
 import pytest
 from warcio.archiveiterator import ArchiveIterator
 
+from evidence_kit.core.exchange import Representation
 from evidence_kit.core.findings import Section, Status
 from evidence_kit.gather.page_types import Method
-from evidence_kit.gather.session_state import logged_in
+from evidence_kit.gather.session_state import MaskedLines, logged_in
 from evidence_kit.jobs.sessions import Site, keep_session, new_key
 from evidence_kit.jobs.trust import load_anchors
 from evidence_kit.jobs.verify import examine
+from evidence_kit.seal.netlog import NetLogReader
 from tests.fixtures_capture import PASSPHRASE, evidence_kit, new_home
 from tests.fixtures_page import Record, browser, driver, record, site
-from tests.login_site import ACCOUNT, POST, SECRETS, SESSION, LoginSite, login_site
+from tests.login_site import ACCOUNT, POST, SECRETS, SESSION, TOKEN, LoginSite, login_site
+from tests.netlog_browser import record as record_log
+from tests.netlog_site import run_site, tls_context
+from tests.netlog_site_h2 import Http2Seen, serve_http2
 from tests.processes import kill_group
 from tests.test_redact_bundle import forms, warc
 
@@ -249,6 +254,46 @@ def test_cookies_go_to_their_own_host_and_no_file_has_them(
     assert not again.cross_check.only_cdp
 
 
+def test_headers_of_http2_get_their_standins(tmp_path: Path) -> None:
+    """They are packed on the wire; the log tells them unpacked, and that is what is exchanged."""
+    page = f"<script>fetch('/b', {{headers: {{Authorization: 'Bearer {TOKEN}'}}}})</script>"
+    fields = [(":status", "200"), ("content-type", "text/html"), ("set-cookie", f"sid={SESSION}")]
+    seen: list[Http2Seen] = []
+    replies: list[tuple[list[tuple[str, str]], bytes, bool | None]] = [
+        (fields, page.encode(), True),
+        (fields, f"echo {TOKEN}".encode(), True),
+    ]
+    context, _ = tls_context(tmp_path, alpn=["h2"])
+    log, wire = tmp_path / "log.json", tmp_path / "wire"
+    with run_site({}, tls=context, serve=serve_http2(replies, seen)) as (_, port):
+        record_log(f"https://localhost:{port}/", log, lambda: arrived(lambda: len(seen) >= 2))
+    wire.mkdir()
+    reader = NetLogReader(wire)
+    login = logged_in(LoginSite(port=1).state(), os.urandom)
+    masked = MaskedLines(reader, login)
+    with log.open("rb") as stream:
+        for line in stream:
+            masked.feed(line)
+    recording = reader.finish()
+    first, second = (item for item in recording.exchanges[:2])
+    assert second.representation is Representation.H2_REWRITTEN
+    standins = login.standins.made
+    assert first.response is not None
+    assert b"set-cookie: sid=" + standins[SESSION.encode()] in first.response.read_bytes()
+    sent = second.request.read_bytes()
+    assert b"cookie: sid=" + standins[SESSION.encode()] in sent
+    assert b"Bearer " + standins[TOKEN.encode()] in sent
+    assert not recording.problems
+    assert not lies_about(wire)
+
+
+def arrived(ready: Callable[[], bool]) -> bool:
+    end = time.monotonic() + WAIT_SECONDS
+    while not ready() and time.monotonic() < end:
+        time.sleep(0.02)
+    return ready()
+
+
 def start(place: Place, output: Path, tmp: Path) -> subprocess.Popen[bytes]:
     """A capture as a process group of its own, with its temporary files in ``tmp``."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("EVIDENCE_KIT_")}
@@ -303,6 +348,8 @@ def test_a_killed_capture_leaves_no_session(place: Place, moment: str, slow: boo
     if hasattr(os, "mkfifo"):  # elsewhere the browser's log is a file until the recovery
         assert not lies_about(place.home, tmp)
     (left,) = (path.name for path in (place.home / "work").iterdir())
+    kept = place.home / "work" / left / "unfinished.netlog"
+    assert not kept.exists() or not kept.stat().st_size  # packed headers would be in it
     recovered = evidence_kit("recover", left, "--passphrase-fd", "0", home=place.home)
     assert not lies_about(place.home, tmp)
     if recovered.returncode == 21:
