@@ -257,7 +257,8 @@ def test_cookies_go_to_their_own_host_and_no_file_has_them(
 def test_headers_of_http2_get_their_standins(tmp_path: Path) -> None:
     """They are packed on the wire; the log tells them unpacked, and that is what is exchanged."""
     page = f"<script>fetch('/b', {{headers: {{Authorization: 'Bearer {TOKEN}'}}}})</script>"
-    fields = [(":status", "200"), ("content-type", "text/html"), ("set-cookie", f"sid={SESSION}")]
+    cookies = [("set-cookie", f"sid={SESSION}"), ("set-cookie", "later=kort42")]
+    fields = [(":status", "200"), ("content-type", "text/html"), *cookies]
     seen: list[Http2Seen] = []
     replies: list[tuple[list[tuple[str, str]], bytes, bool | None]] = [
         (fields, page.encode(), True),
@@ -283,6 +284,8 @@ def test_headers_of_http2_get_their_standins(tmp_path: Path) -> None:
     sent = second.request.read_bytes()
     assert b"cookie: sid=" + standins[SESSION.encode()] in sent
     assert b"Bearer " + standins[TOKEN.encode()] in sent
+    assert b"later=" in sent
+    assert b"kort42" not in sent + first.response.read_bytes()  # too short to be searched for
     assert not recording.problems
     assert not lies_about(wire)
 
