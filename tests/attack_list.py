@@ -1,23 +1,16 @@
-"""Every attack that the tests carry out, and ``docs/attacks.md``, which lists them.
-
-``python -m tests.attack_list`` writes the page anew; a test holds the two together.
-"""
+"""Every attack that the tests carry out; ``tests.attack_page`` writes them into the documents."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from tests.attacks import ON_CONTENT, ON_PARSERS, ON_SIGNATURE
-from tests.takeouts import ROOT, takeouts
+from tests.takeouts import takeouts
 from tests.test_container_attacks import VECTORS as ON_CONTAINER
 from tests.test_ocsp import SAY_NOTHING
 from tests.test_trusted_list import REFUSED
 from tests.vector_tools import Vector
-
-DOCS = ROOT / "docs" / "attacks.md"
 
 ON_ATTACKS = "test_attacks.py::test_attack"
 ON_CODES = "test_verify_vectors.py::test_the_vector_brings_its_code_about"
@@ -420,34 +413,3 @@ ATTACK_LIST: Mapping[str, tuple[Attack, ...]] = {
 
 NO_CHECK = {"gzip bomb in the WARC": "nothing unpacks it"}
 """Attacks that no check holds, and why none is needed."""
-
-_TABLE = re.compile(r"^\| attack \|.*\n(?:\|.*\n)+", re.MULTILINE)
-
-
-def table(part: str) -> str:
-    """The Markdown table of one part."""
-    lines = ["| attack | finding | test | red without |", "|---|---|---|---|"]
-    for row in ATTACK_LIST[part]:
-        finding = f"`{row.code}`" if row.code else "-"
-        checks = "; ".join(row.taken_out()) or NO_CHECK.get(row.name, "")
-        lines.append(f"| {row.name} | {finding} | `tests/{row.test}` | {checks} |")
-    return "\n".join(lines) + "\n"
-
-
-def page(text: str) -> str:
-    """The page with its tables as they must be; everything else stays."""
-    for part in ATTACK_LIST:
-        head, found, rest = text.partition(f"\n## {part}\n")
-        if not found or not _TABLE.search(rest.split("\n## ")[0]):
-            raise ValueError(f"no table under '{part}'")
-        text = head + found + _TABLE.sub(lambda _, part=part: table(part), rest, count=1)  # type: ignore[misc]
-    return text
-
-
-def write(path: Path = DOCS) -> None:
-    """Write the tables into the page."""
-    path.write_text(page(path.read_text("utf-8")), "utf-8")
-
-
-if __name__ == "__main__":
-    write()

@@ -43,3 +43,22 @@ def test_what_is_the_operators_own_is_masked_whatever_it_looks_like() -> None:
     assert b"voorbeeld" not in masked
     assert b'"y":"ab"' in masked
     assert {item.marker for item in items} == {"REDACTED#1"}
+
+
+@pytest.mark.parametrize(("method", "length"), [("HEAD", 5), ("GET", 5), ("GET", 0)])
+def test_bytes_behind_a_message_are_searched_too(tmp_path: Path, method: str, length: int) -> None:
+    """A server may answer HEAD with a body, or say less length than it sends."""
+    secret = b"k2J9xQ7vLm4TzR8wPb3NcY6h"
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % length
+    wire = head + b"hello " + secret + b" end"
+    item = exchange(
+        tmp_path,
+        method.encode() + b" / HTTP/1.1\r\nCookie: sid=" + secret + b"\r\n\r\n",
+        wire,
+    )
+    done = run(tmp_path, item)
+    data = content(done)[1]
+    assert secret not in data
+    (found,) = [entry for entry in done.items if entry.side == "response"]
+    ((start, end),) = found.ranges
+    assert data[:start] + secret + data[end:] == wire

@@ -25,7 +25,7 @@ from evidence_kit.seal.anchors import TrustAnchors
 from evidence_kit.seal.timestamp import make_request, parse_response
 from evidence_kit.seal.x509 import load
 from tests.bundles import WHEN, authority, example, response, root_of, signer, trusted
-from tests.vectors import trusting_both, younger
+from tests.vectors_later import trusting_both, younger
 
 LATER = WHEN + timedelta(days=30)
 

@@ -7,7 +7,8 @@ import re
 import pytest
 
 from evidence_kit.core.findings import RULES
-from tests.attack_list import ATTACK_LIST, DOCS, NO_CHECK, page
+from tests.attack_list import ATTACK_LIST, NO_CHECK
+from tests.attack_page import DOCS, page
 from tests.takeouts import ROOT, Edit, TakeOut, takeouts, without
 from tests.takeouts.runner import Copy
 
@@ -43,7 +44,7 @@ def test_each_test_that_is_named_exists() -> None:
 
 def test_the_page_says_what_the_table_says() -> None:
     text = DOCS.read_text("utf-8")
-    assert page(text) == text, "run: python -m tests.attack_list"
+    assert page(text) == text, "run: python -m tests.attack_page"
 
 
 SAMPLE = list({check.table: name for name, check in takeouts().items()}.values())

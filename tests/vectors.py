@@ -6,20 +6,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
-from functools import cache
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from evidence_kit.core.canonical_json import dumps, loads
 from evidence_kit.core.clock import iso
-from evidence_kit.core.digests import digest_bytes
-from evidence_kit.core.layout import MANIFEST, SIGNATURE, custody_folder
+from evidence_kit.core.layout import MANIFEST, SIGNATURE
 from evidence_kit.core.receipt import CustodyMark
 from evidence_kit.core.verdict import Verdict
-from evidence_kit.demo.tsa import Authority, make_authority
-from evidence_kit.jobs.verify_stamps import renewal_list
 from evidence_kit.seal.anchors import TrustAnchors
 from evidence_kit.seal.cades import signature_value
 from tests import pki
@@ -30,16 +26,12 @@ from tests.bundles import (
     NOW,
     WHEN,
     Case,
-    authority,
     example,
     make_signer,
     rebagged,
     relisted,
-    response,
-    root_of,
     signer,
     token,
-    trusted,
     unpack,
 )
 from tests.custody_tools import LATER as _AFTER_EVENTS
@@ -62,6 +54,13 @@ from tests.vector_tools import (
     put,
     with_receipt,
     with_sidecar,
+)
+from tests.vectors_later import (
+    older_than_its_content,
+    renewed_in_time,
+    renewed_then_changed,
+    second_stamp,
+    stamped_later,
 )
 from tests.vectors_signature import (
     broken_path,
@@ -99,74 +98,6 @@ def _swap_signature(files: dict[str, bytes]) -> None:
     other = example()
     other.files["data/web/text.txt"] = b"iets anders"
     files[SIGNATURE] = unpack(other.seal())[SIGNATURE]
-
-
-def _second_stamp(data: bytes) -> bytes:
-    return response(data, when=WHEN + timedelta(minutes=5), tsa=authority())
-
-
-def _unstamped(folder: Path) -> Path:
-    case = example()
-    case.stamp = None
-    return case.write(folder)
-
-
-def _stamped_later(folder: Path) -> Verdict:
-    """Sealed without a stamp; a trusted authority stamped the whole file a day later."""
-    path = _unstamped(folder)
-    beside = custody_folder(path)
-    beside.mkdir()
-    when = WHEN + timedelta(days=1)
-    stamp = response(path.read_bytes(), when=when, tsa=authority())
-    (beside / "0001-sealed.tsr").write_bytes(stamp)
-    return judged(path, now=WHEN + timedelta(days=2))
-
-
-def _older_than_its_content(folder: Path) -> Verdict:
-    """Two trusted authorities: the file is stamped before the stamp inside it was made."""
-    path = example().write(folder)
-    beside = custody_folder(path)
-    beside.mkdir()
-    stamp = response(path.read_bytes(), when=WHEN - timedelta(hours=2), tsa=authority())
-    (beside / "0001-sealed.tsr").write_bytes(stamp)
-    return judged(path)
-
-
-def renewed(folder: Path, when: datetime) -> Path:
-    """The good bundle with a second stamp and a renewal over both by a younger authority."""
-    path = example().write(folder)
-    beside = custody_folder(path)
-    beside.mkdir()
-    second = _second_stamp(path.read_bytes())
-    (beside / "0001-sealed.tsr").write_bytes(second)
-    listed = renewal_list(digest_bytes(path.read_bytes()), {"0001-sealed.tsr": second})
-    (beside / "0002-renewed.sha512").write_bytes(listed)
-    (beside / "0002-renewed.tsr").write_bytes(response(listed, when=when, tsa=younger()))
-    return path
-
-
-@cache
-def younger() -> Authority:
-    """An authority that still holds when the ordinary one has expired."""
-    return make_authority(WHEN + timedelta(days=3000), name="DEMO younger authority")
-
-
-def trusting_both() -> TrustAnchors:
-    both = trusted()
-    return TrustAnchors(both.signers, (*both.tsas, root_of(younger())))
-
-
-def _renewed_in_time(folder: Path) -> Verdict:
-    now = WHEN + timedelta(days=4000)
-    path = renewed(folder, WHEN + timedelta(days=3200))
-    return judged(path, anchors=trusting_both(), now=now)
-
-
-def _renewed_then_changed(folder: Path) -> Verdict:
-    now = WHEN + timedelta(days=3300)
-    path = renewed(folder, WHEN + timedelta(days=3200))
-    (custody_folder(path) / "0001-sealed.tsr").unlink()
-    return judged(path, anchors=trusting_both(), now=now)
 
 
 def _started_after_the_seal(case: Case) -> None:
@@ -290,9 +221,9 @@ VECTORS: dict[str, Vector] = {
     "timestamp.not-qualified": by_list(qualified(until=WHEN)),
     "timestamp.not-listed": by_list(),
     "timestamp.list-outdated": by_list(next_update=WHEN - timedelta(days=1)),
-    "timestamp.later": _stamped_later,
-    "timestamp.stamps-contradict": _older_than_its_content,
-    "timestamp.renewed": _renewed_in_time,
+    "timestamp.later": stamped_later,
+    "timestamp.stamps-contradict": older_than_its_content,
+    "timestamp.renewed": renewed_in_time,
     "start-token.contradicts": of_case(_started_after_the_seal, now=WHEN + timedelta(days=1)),
     "timestamp.missing": of_case(attributes(stamp=None)),
     "timestamp.untrusted": of_bytes(lambda: example().seal(), anchors=_ONLY_SIGNER),
@@ -435,10 +366,10 @@ VECTORS: dict[str, Vector] = {
     "atproto.key-superseded": _key_replaced(),
     "atproto.key-not-in-log": _proof(signing=Key(62)),
     "custody.none": _GOOD,
-    "custody.stamp-ok": with_sidecar("0001-sealed.tsr", _second_stamp),
-    "custody.stamp-invalid": with_sidecar("0001-sealed.tsr", lambda _: _second_stamp(b"other")),
-    "custody.stamp-untrusted": with_sidecar("0001-sealed.tsr", _second_stamp, anchors=_ONLY_SIGNER),
-    "custody.renewed-differs": _renewed_then_changed,
+    "custody.stamp-ok": with_sidecar("0001-sealed.tsr", second_stamp),
+    "custody.stamp-invalid": with_sidecar("0001-sealed.tsr", lambda _: second_stamp(b"other")),
+    "custody.stamp-untrusted": with_sidecar("0001-sealed.tsr", second_stamp, anchors=_ONLY_SIGNER),
+    "custody.renewed-differs": renewed_then_changed,
     "custody.unknown-file": with_sidecar("notes.txt", lambda _: b"by a stranger"),
     "custody.not-checked": _custody_not_a_file,
     "custody.behind-receipt": with_receipt(custody=CustodyMark(1, "0001-sealed.tsr", "0" * 128)),
