@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,70 +13,22 @@ from evidence_kit.core.errors import BrowserError, InputError
 from evidence_kit.core.events import Silent
 from evidence_kit.core.exchange import Representation
 from evidence_kit.gather.cdp_watch import Seen
-from evidence_kit.gather.chromium import BrowserFound, find_browser
+from evidence_kit.gather.chromium import BrowserFound
 from evidence_kit.gather.cross_check import cross_check
 from evidence_kit.gather.driver import Driver
 from evidence_kit.gather.egress import Guard
 from evidence_kit.gather.netlog_pipe import NetLogPipe
 from evidence_kit.gather.page_session import PageSession
-from evidence_kit.gather.page_types import Method, PageOptions, PageRecording
+from evidence_kit.gather.page_types import Method, PageOptions
 from evidence_kit.gather.recorder import record_page
 from evidence_kit.gather.self_test import self_test
 from evidence_kit.gather.visit import Visit
-from tests.page_site import PageSite, page_site
+from tests.fixtures_page import FAST, Record, browser, driver, nothing, record, site
+from tests.page_site import PageSite
 
-FAST = PageOptions(quiet_seconds=0.2, load_seconds=8.0, max_seconds=60.0)
+__all__ = ["browser", "driver", "record", "site"]
+
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> BrowserFound:
-    return find_browser()
-
-
-@pytest.fixture(scope="module")
-def driver() -> Iterator[Driver]:
-    with Driver() as started:
-        yield started
-
-
-@pytest.fixture
-def site() -> Iterator[PageSite]:
-    with page_site() as running:
-        yield running
-
-
-Record = Callable[..., PageRecording[Any]]
-
-
-@pytest.fixture
-def record(browser: BrowserFound, driver: Driver, site: PageSite, tmp_path: Path) -> Record:
-    def run(
-        url: str,
-        *,
-        options: PageOptions = FAST,
-        visit: Callable[[Visit], Any] = _nothing,
-        **more: Any,
-    ) -> PageRecording[Any]:
-        with Guard([("localhost", site.port)], Silent()) as guard:
-            return record_page(
-                url,
-                browser=browser,
-                options=options,
-                guard=guard,
-                work=tmp_path / "work",
-                log=Silent(),
-                progress=Silent(),
-                visit=visit,
-                driver=driver,
-                **more,
-            )
-
-    return run
-
-
-def _nothing(visit: Visit) -> str:
-    return visit.url
 
 
 RICH = """<!DOCTYPE html><title>Voorbeeld ë</title><h1>Hallo</h1>
@@ -100,7 +51,7 @@ def rich(site: PageSite) -> PageSite:
 def test_a_visit_is_recorded_byte_for_byte(
     rich: PageSite, record: Record, tmp_path: Path, *, fifo: bool
 ) -> None:
-    found = record(rich.url("/start"), fifo=fifo)
+    found = record(rich.url("/start"), visit=lambda visit: visit.url, fifo=fifo)
 
     assert found.failure is None
     assert (found.status, found.title, found.final_url) == (200, "Voorbeeld ë", rich.url("/"))
@@ -129,8 +80,8 @@ def test_a_visit_is_recorded_byte_for_byte(
     }
     assert found.problems == ()
     assert not any(limit.reached for limit in found.limits)
-    assert not (tmp_path / "work" / "profile").exists()
-    assert not (tmp_path / "work" / "netlog.json").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["work-1"]
+    assert {"profile", "netlog.json"}.isdisjoint(path.name for path in tmp_path.rglob("*"))
 
 
 def test_the_browser_is_named(rich: PageSite, record: Record, browser: BrowserFound) -> None:
@@ -287,7 +238,7 @@ def test_a_browser_that_does_not_start_is_an_error_and_ends(tmp_path: Path) -> N
             work=tmp_path,
             log=Silent(),
             progress=Silent(),
-            visit=_nothing,
+            visit=nothing,
         )
 
 
