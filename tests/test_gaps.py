@@ -21,6 +21,7 @@ from evidence_kit.jobs.gaps import (
     page_losses,
     platform_gaps,
     platform_warnings,
+    stream_gaps,
 )
 from evidence_kit.jobs.record import Parts, _limits
 from evidence_kit.platforms.base import Gap, PlatformResult, State
@@ -210,3 +211,14 @@ def test_what_one_recorder_lacks_is_a_gap_and_a_cut_picture_a_warning(
     )
     remarks = [item for item in found.record["warnings"] if item["code"] == "artefact.remark"]
     assert "data/web/screenshot.png" in {item["subject"] for item in remarks}
+
+
+def test_a_stream_that_is_not_whole_is_told_once() -> None:
+    streams = [
+        {"url": "https://x/a.m3u8", "kept": 3, "parts": 9, "complete": False},
+        {"url": "https://x/b.m3u8", "kept": 9, "parts": 9, "complete": True},
+    ]
+    (found,) = stream_gaps(streams, [])
+    assert found["what"] == "stream https://x/a.m3u8"
+    assert found["why"].startswith("3 of 9 parts")
+    assert stream_gaps(streams, [{"what": "stream https://x/a.m3u8", "why": "HTTP 403"}]) == []

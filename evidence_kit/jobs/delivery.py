@@ -22,7 +22,13 @@ from evidence_kit.gather.tsa_client import TsaClient
 from evidence_kit.jobs.bundle import SOFTWARE, Seal, Sealed, seal_folder
 from evidence_kit.jobs.capture_types import CaptureRequest, target_of
 from evidence_kit.jobs.convert import Converter
-from evidence_kit.jobs.gaps import page_errors, page_losses, platform_gaps, platform_warnings
+from evidence_kit.jobs.gaps import (
+    page_errors,
+    page_losses,
+    platform_gaps,
+    platform_warnings,
+    stream_gaps,
+)
 from evidence_kit.jobs.gathering import Gathered
 from evidence_kit.jobs.operator import Operator
 from evidence_kit.jobs.record import Note, Parts, StartToken, TlsFile, build_record
@@ -140,6 +146,7 @@ def deliver(
             ],
             missing=[
                 *gathered.missing,
+                *stream_gaps(streams, gathered.missing),
                 *losses.missing,
                 *platform_gaps(gathered.platform),
                 *_unanswered(gathered.api),

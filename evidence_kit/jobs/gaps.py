@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from evidence_kit.core.exchange import Exchange
@@ -122,6 +123,23 @@ def platform_gaps(platform: PlatformResult | None) -> list[Mapping[str, str]]:
         {"what": f"{gap.code} {gap.subject}".strip(), "why": gap.detail}
         for gap in gaps
         if gap.code.endswith(_OF_PLATFORM)
+    ]
+
+
+def stream_gaps(
+    streams: Iterable[Mapping[str, Any]], told: Iterable[Mapping[str, str]]
+) -> list[Mapping[str, str]]:
+    """Streams that are not whole and of which nobody said so, as in a capture that was killed.
+
+    Args:
+        streams: the entries of the capture record.
+        told: what is missing as far as the capture itself noticed.
+    """
+    known = {item["what"] for item in told}
+    return [
+        {"what": name, "why": f"{one['kept']} of {one['parts']} parts of the best quality are here"}
+        for one in streams
+        if not one["complete"] and (name := f"stream {one['url']}") not in known
     ]
 
 
