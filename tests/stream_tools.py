@@ -21,7 +21,7 @@ from evidence_kit.core.streams import FILE, summary
 from evidence_kit.gather.http import RecordingSession
 from evidence_kit.jobs.stream_index import stream_index
 from evidence_kit.jobs.streams import Completed, complete_streams
-from evidence_kit.seal.redact_types import unredacted
+from evidence_kit.seal.redact_types import RedactedExchange
 from evidence_kit.seal.warc import WarcWriter
 from tests.bundles import WHEN, Case
 from tests.platform_tools import recording
@@ -242,7 +242,7 @@ def add_stream(
         writer = WarcWriter(target, lambda: f"00000000-0000-4000-8000-{next(count):012d}")
         writer.warcinfo([("software", "tests")], WHEN, "exchanges.warc")
         for exchange in played.own:
-            writer.exchange(unredacted(exchange))
+            writer.exchange(RedactedExchange(exchange))
     if forge:
         found["streams"][0]["tracks"][0]["parts"][1]["sha256"] = "00" * 32
     case.files["data/api/exchanges.warc"] = target.getvalue()

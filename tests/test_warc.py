@@ -16,7 +16,7 @@ from warcio.archiveiterator import ArchiveIterator
 from evidence_kit.core.errors import StorageError
 from evidence_kit.core.exchange import Exchange, TlsSeen
 from evidence_kit.seal import warc as warc_module
-from evidence_kit.seal.redact_types import Content, RedactedExchange, unredacted
+from evidence_kit.seal.redact_types import Content, RedactedExchange
 from evidence_kit.seal.warc import FRAMES_TYPE, WarcWriter, chain_id, warc_uri
 from tests.test_redact import exchange
 
@@ -70,7 +70,7 @@ def sample(folder: Path) -> list[Exchange]:
 def test_blocks_are_the_bytes_that_were_recorded(tmp_path: Path) -> None:
     path = tmp_path / "data.warc"
     items = sample(tmp_path / "in")
-    writer = write(path, *map(unredacted, items))
+    writer = write(path, *map(RedactedExchange, items))
     data = path.read_bytes()
     blocks: dict[tuple[str, int], bytes] = {}
     for record in writer.records:
@@ -103,7 +103,7 @@ def test_blocks_are_the_bytes_that_were_recorded(tmp_path: Path) -> None:
 
 
 def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
-    items = [unredacted(item) for item in sample(tmp_path / "in")]
+    items = [RedactedExchange(item) for item in sample(tmp_path / "in")]
     write(tmp_path / "a.warc", *items)
     write(tmp_path / "b.warc", *items)
     assert (tmp_path / "a.warc").read_bytes() == (tmp_path / "b.warc").read_bytes()
@@ -112,7 +112,7 @@ def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
 @pytest.mark.outside
 def test_warcio_accepts_every_record(tmp_path: Path) -> None:
     path = tmp_path / "data.warc"
-    writer = write(path, *map(unredacted, sample(tmp_path / "in")))
+    writer = write(path, *map(RedactedExchange, sample(tmp_path / "in")))
     done = subprocess.run(
         [sys.executable, "-c", CHECK, str(path)], capture_output=True, text=True, check=False
     )
@@ -159,7 +159,7 @@ def test_a_file_that_changes_meanwhile_is_an_error(
 
     monkeypatch.setattr(warc_module._Block, "sha256", change)
     with pytest.raises(StorageError):
-        WarcWriter(io.BytesIO(), ids()).exchange(unredacted(item))
+        WarcWriter(io.BytesIO(), ids()).exchange(RedactedExchange(item))
 
 
 def test_websocket_frames_are_resources(tmp_path: Path) -> None:
