@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from evidence_kit.seal.cdxj import canonical_body, index_lines
-from evidence_kit.seal.redact_types import unredacted
+from evidence_kit.seal.redact_types import RedactedExchange
 from evidence_kit.seal.surt import surt
 from evidence_kit.seal.wacz import Page, write_wacz
 from tests.test_redact import SECRET, exchange
@@ -37,7 +37,7 @@ def make(folder: Path, name: str = "page.wacz") -> Path:
         replace(exchange(source, response=switch, url="wss://a.example/", number=5), status=101),
         replace(exchange(source, response=None, number=6), error="ERR_FAILED"),
     ]
-    writer = write(folder / "data.warc", *map(unredacted, items))
+    writer = write(folder / "data.warc", *map(RedactedExchange, items))
     pages = [Page("p1", "https://a.example/", WHEN, "Titel", "t\u00e9kst")]
     target = folder / name
     write_wacz(
