@@ -32,3 +32,14 @@ def summary(index: Mapping[str, Any]) -> list[dict[str, Any]]:
 def kept_parts(parts: Sequence[Mapping[str, Any]]) -> int:
     """How many of them stand in the bundle."""
     return sum(part["sha256"] is not None for part in parts)
+
+
+def is_whole(track: Mapping[str, Any]) -> bool:
+    """Whether a track of the index may be called complete: every part is there, and one plays."""
+    parts = track["parts"]
+    return (
+        kept_parts(parts) == track["parts_named"]
+        and any(part["role"] == "segment" and part["sha256"] is not None for part in parts)
+        and not track["live"]
+        and not track["problem"]
+    )

@@ -35,6 +35,8 @@ from evidence_kit.seal.warc_read import Record, WarcError
 FOLDER = "derived-not-evidence"
 ABOUT = "LEES-MIJ-README.txt"
 CHUNK = 1 << 20
+MAX_JOINED = 16 << 30
+"""Bytes of one copy; a list can name the same part again and again."""
 SPOOL = 32 << 20
 """Bytes of one answer that are held in memory before a temporary file takes over."""
 
@@ -90,12 +92,14 @@ def _join(
 ) -> tuple[str, str]:
     """Name and description of one joined track; no name where nothing was written."""
     parts = [part for part in track["parts"] if part["role"] != "key"]
-    there = [part for part in parts if part["sha256"] is not None]
-    count = f"{track['name']}, {kept_parts(parts)} of {len(parts)} parts"
+    there = [part for part in parts if part["sha256"] is not None and part["archive"] is not None]
+    count = f"{harmless(track['name'])}, {kept_parts(parts)} of {len(parts)} parts"
     if track["encryption"]:
         return "", f"{count}; encrypted ({track['encryption']}), not joined"
     if not any(part["role"] == "segment" for part in there):
         return "", f"{count}; nothing to join"
+    if sum(part["size"] or 0 for part in there) > MAX_JOINED:
+        return "", f"{count}; not joined, it would have more than {MAX_JOINED} bytes"
     chunks = archives.bytes_of(there)
     first = next(chunks, b"")
     kind = "".join(one for one in track["kind"] if one.isalnum())[:20] or "track"

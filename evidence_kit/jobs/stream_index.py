@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from evidence_kit.core.exchange import Exchange
-from evidence_kit.core.streams import SCHEMA, kept_parts
+from evidence_kit.core.streams import SCHEMA, is_whole
 from evidence_kit.gather.refetch import NOTE
 from evidence_kit.gather.streams import (
     MAX_STREAMS,
@@ -58,8 +58,7 @@ def stream_index(
     index.digest()
     for draft in drafts:
         for track in draft["tracks"]:
-            whole = kept_parts(track["parts"]) == track["parts_named"] > 0
-            track["complete"] = whole and not track["live"] and not track["problem"]
+            track["complete"] = is_whole(track)
     return {"schema": SCHEMA, "streams": drafts}
 
 

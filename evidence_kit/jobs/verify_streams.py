@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, BinaryIO
 
@@ -10,13 +10,15 @@ from evidence_kit.core.canonical_json import JsonError, loads
 from evidence_kit.core.findings import Finding
 from evidence_kit.core.limits import MAX_JSON_BYTES
 from evidence_kit.core.schemas import schema_fault
-from evidence_kit.core.streams import FILE, summary
+from evidence_kit.core.streams import FILE, is_whole, summary
+from evidence_kit.core.terminal_text import harmless
 from evidence_kit.seal.container_read import Walk, open_entry, read_entry
 from evidence_kit.seal.http_message import BadMessageError
 from evidence_kit.seal.stored_zip import StoredZipError
 from evidence_kit.seal.stream_bytes import MAX_HASHED, Span, digest_spans
 from evidence_kit.seal.stream_read import (
     Entries,
+    all_entries,
     body_in,
     by_answer,
     find_answers,
@@ -71,8 +73,9 @@ def check_streams(walked: Walk, record: Mapping[str, Any]) -> Iterator[Finding]:
 def _faults(walked: Walk, record: Mapping[str, Any], index: Mapping[str, Any]) -> Iterator[Finding]:
     if record.get("streams") != summary(index):
         yield _differs(FILE, "the capture record tells it otherwise")
+    yield from _claims(index)
     entries = by_answer(index)
-    if sum(map(reach_of, entries.values())) > MAX_HASHED:
+    if sum(map(_work, entries.values())) > MAX_HASHED:
         yield _differs(FILE, f"more than {MAX_HASHED} bytes in all parts together")
         return
     for name in sorted({archive for archive, _ in entries}):
@@ -89,6 +92,25 @@ def _faults(walked: Walk, record: Mapping[str, Any], index: Mapping[str, Any]) -
                 yield from _in_archive(archive, own)
             except (StoredZipError, WarcError) as error:
                 yield _differs(name, str(error)[:160])
+
+
+def _claims(index: Mapping[str, Any]) -> Iterator[Finding]:
+    """What the index says of itself: places are whole or none, complete tracks whole."""
+    for stream in index["streams"]:
+        for track in stream["tracks"]:
+            if track["complete"] and not is_whole(track):
+                name = f"the track {harmless(track['name'])} is called complete and is not"
+                yield _differs(stream["list"]["url"], name)
+    for entry in all_entries(index):
+        told = [entry[name] is not None for name in ("archive", "exchange", "size", "sha256")]
+        if any(told) != all(told) or (entry["offset"] is not None and not all(told)):
+            yield _differs(entry["url"], "the index tells only in part where it stands")
+
+
+def _work(listed: Sequence[Mapping[str, Any]]) -> int:
+    """Bytes of one answer that are unpacked or hashed; ranges may lie over each other."""
+    spans = {span_of(entry): entry["size"] or 0 for entry in listed}
+    return max(reach_of(listed), sum(spans.values()))
 
 
 def _in_archive(archive: BinaryIO, entries: Entries) -> Iterator[Finding]:

@@ -21,17 +21,22 @@ Entries = dict[tuple[str, int], list[Mapping[str, Any]]]
 """Entries of the index by archive and number of the exchange."""
 
 
-def by_answer(index: Mapping[str, Any]) -> Entries:
-    """Every entry of the index that names a place, lists of streams and of tracks included."""
-    found: Entries = {}
+def all_entries(index: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Every entry of the index, lists of streams and of tracks included."""
     for stream in index["streams"]:
-        entries = [stream["list"]]
+        yield stream["list"]
         for track in stream["tracks"]:
-            entries += [track["list"]] if track["list"] is not None else []
-            entries += track["parts"]
-        for entry in entries:
-            if entry["archive"] is not None and entry["exchange"] is not None:
-                found.setdefault((entry["archive"], entry["exchange"]), []).append(entry)
+            if track["list"] is not None:
+                yield track["list"]
+            yield from track["parts"]
+
+
+def by_answer(index: Mapping[str, Any]) -> Entries:
+    """The entries that name a place."""
+    found: Entries = {}
+    for entry in all_entries(index):
+        if entry["archive"] is not None and entry["exchange"] is not None:
+            found.setdefault((entry["archive"], entry["exchange"]), []).append(entry)
     return found
 
 
