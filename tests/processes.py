@@ -19,3 +19,10 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
             os.killpg(process.pid, signal.SIGKILL)
     else:
         process.kill()
+
+
+def pseudo_terminal() -> tuple[int, int]:
+    """Descriptors of the two ends: the person's, and the program's."""
+    if sys.platform != "win32":
+        return os.openpty()
+    raise AssertionError("Windows has no pseudo-terminals")

@@ -21,7 +21,7 @@ from tests.fixtures_capture import PASSPHRASE, evidence_kit, new_home
 from tests.keyring_file import BACKEND, VARIABLE
 from tests.login_site import ACCOUNT, PASSWORD, POST, TOKEN, LoginSite, login_site
 from tests.outside import system_tool
-from tests.processes import kill_group
+from tests.processes import kill_group, pseudo_terminal
 from tests.test_login_capture import lies_about, shown_text
 
 pytestmark = [
@@ -191,12 +191,8 @@ def test_log_in_capture_log_out(person: Person) -> None:
 def test_enter_ends_it_and_the_passphrase_protects_where_there_is_no_keyring(
     person: Person,
 ) -> None:
-    if sys.platform == "win32":
-        raise AssertionError("Windows has no pseudo-terminals (and no Xvfb)")
-    import pty
-
     person.more = {"PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}
-    ours, terminal = pty.openpty()
+    ours, terminal = pseudo_terminal()
     reading, writing = os.pipe()
     os.write(writing, f"{PASSPHRASE}\n".encode())
     options = ("--passphrase-fd", str(reading), "--json")
