@@ -65,6 +65,11 @@ def test_gaps_of_the_list_count_and_have_no_part() -> None:
     assert [item[1:3] for item in media("#EXTINF:1\n#EXT-X-GAP\na\n#EXTINF:1\nb\n")] == [("b", 1)]
 
 
+def test_a_list_with_gaps_is_not_called_whole() -> None:
+    found = read_media(b"#EXTM3U\n#EXTINF:1\n#EXT-X-GAP\na\n#EXTINF:1\nb\n#EXT-X-ENDLIST\n", BASE)
+    assert "EXT-X-GAP" in found.problem
+
+
 def test_keys_once_each() -> None:
     key = '#EXT-X-KEY:METHOD=AES-128,URI="k1"\n'
     text = f"{key}#EXTINF:1\na\n{key}#EXTINF:1\nb\n#EXT-X-KEY:METHOD=NONE\n#EXTINF:1\nc\n"
@@ -87,6 +92,7 @@ def test_keys_once_each() -> None:
         '#EXTM3U\n#EXT-X-MAP:BYTERANGE="1@1"\n',
         "#EXTM3U\n#EXT-X-KEY:METHOD\n",
         '#EXTM3U\n#EXT-X-DEFINE:NAME="a",VALUE="b"\n',
+        "#EXTM3U\n#EXT-X-SKIP:SKIPPED-SEGMENTS=3\n#EXTINF:1\na\n",
         "#EXTM3U\n#EXTINF:1\nfile:///etc/passwd\n",
         "#EXTM3U\n#EXTINF:1\nhttp://[oops/\n",
         "#EXTM3U\n#EXTINF:1\n" + "x" * 9000,
@@ -156,6 +162,11 @@ def test_dash_chooses_the_largest_of_each_kind() -> None:
             '<SegmentTemplate media="$Time$"><SegmentTimeline><S t="0" d="5" r="-1"/>'
             '<S t="10" d="60"/></SegmentTimeline></SegmentTemplate>',
             ("0", "5", "10"),
+        ),
+        (
+            '<SegmentTemplate media="$Time$" presentationTimeOffset="1000"><SegmentTimeline>'
+            '<S t="1000" d="20" r="-1"/></SegmentTimeline></SegmentTemplate>',
+            ("1000", "1020", "1040", "1060"),
         ),
         ('<SegmentBase indexRange="0-9"/>', ("list",)),
         ("<BaseURL>ander/</BaseURL><BaseURL>kopie/</BaseURL>", ("ander/",)),
@@ -233,6 +244,15 @@ def test_large_lists_are_bounded_in_parts_and_time() -> None:
     assert sum(len(track.parts) for track in tracks) == MAX_ALL_PARTS
     assert all(track.problem for track in tracks)
     assert time.process_time() - start < 30
+
+
+def test_tracks_that_share_a_long_timeline_are_bounded() -> None:
+    entries = '<S t="0" d="1" r="-1"/>' * 100_000
+    timeline = f"<SegmentTimeline>{entries}</SegmentTimeline>"
+    shared = f'<SegmentTemplate media="$Time$">{timeline}</SegmentTemplate>'
+    found = f"<AdaptationSet>{shared}{'<Representation/>' * 6}</AdaptationSet>"
+    tracks = read_mpd(f"<MPD><Period>{found}</Period></MPD>".encode(), BASE)
+    assert ["more than" in track.problem for track in tracks] == [False] * 4 + [True] * 2
 
 
 @given(st.binary(max_size=400))

@@ -9,14 +9,18 @@ import pytest
 from evidence_kit.core.errors import NetworkError
 from evidence_kit.core.schemas import schema_fault
 from evidence_kit.core.streams import summary
+from evidence_kit.gather import streams as streams_of
 from evidence_kit.gather.refetch import NOTE
 from evidence_kit.jobs import streams as streams_module
+from evidence_kit.seal.stream_parts import Track
 from tests.bundles import example
+from tests.platform_tools import recording
 from tests.stream_tools import (
     DASH,
     HLS,
     StreamSite,
     add_stream,
+    load,
     media_list,
     piece,
     play,
@@ -227,6 +231,38 @@ def test_a_page_of_streams_is_bounded(site: StreamSite, tmp_path: Path) -> None:
     played = play(tmp_path, *(site.url(f"/{number}.m3u8") for number in range(30)))
     assert len(played.own) == 20
     assert "20 streams are looked into" in played.why()
+
+
+def test_many_small_lists_that_name_many_parts_share_one_bound(
+    site: StreamSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams_of, "MAX_ALL_PARTS", 1000)
+    read = []
+    real = streams_of.read_mpd
+
+    def counted(text: bytes, base: str, room: int) -> tuple[Track, ...]:
+        read.append(real(text, base, room))
+        return read[-1]
+
+    monkeypatch.setattr(streams_of, "read_mpd", counted)
+    for number in range(30):
+        site.put(f"/{number}.mpd", MANY.replace("9000H", "600S"), DASH)
+    with recording(tmp_path / "page") as player:
+        load(player, *(site.url(f"/{number}.mpd") for number in range(30)), site.url("/0.mpd"))
+        record = streams_of.Record()
+        record.add(streams_of.PAGE, player.exchanges)
+    found = streams_of.find_streams(record)
+    assert (len(found), len(read)) == (streams_of.MAX_STREAMS + 1, streams_of.MAX_STREAMS + 1)
+    assert sum(len(track.parts) for stream in found for track in stream.tracks) == 1000
+    assert "parts are taken in" in found[-1].tracks[0].problem
+
+
+def test_a_beginning_alone_is_no_whole_track(site: StreamSite, tmp_path: Path) -> None:
+    empty = '#EXTM3U\n#EXT-X-MAP:URI="a.mp4"\n#EXT-X-ENDLIST\n'
+    site.put("/f.m3u8", empty, HLS)
+    site.put("/a.mp4", piece("a"))
+    (track,) = play(tmp_path, site.url("/f.m3u8")).chosen()
+    assert (track["parts_named"], track["complete"]) == (1, False)
 
 
 def test_index_and_capture_record_must_tell_the_same(tmp_path: Path) -> None:

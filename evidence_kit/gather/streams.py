@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from evidence_kit.core.exchange import Exchange
@@ -179,19 +180,22 @@ def find_streams(record: Record) -> list[Stream]:
         there are more.
     """
     media: dict[str, list[tuple[Kept, MediaList | str]]] = {}
-    seen: dict[str, Stream] = {}
+    last: dict[str, tuple[Stream, bytes]] = {}
     room = MAX_ALL_PARTS
     for url, kept, text in record.lists():
-        base = kept.exchange.url
         if looks_like_mpd(text):
-            seen[url] = _read(Stream(url, "dash", kept), text, base)
+            last[url] = Stream(url, "dash", kept), text
         elif is_master(text):
-            seen[url] = _read(Stream(url, "hls", kept), text, base)
+            last[url] = Stream(url, "hls", kept), text
         else:
-            read = _media(text, base, room)
+            read = _media(text, kept.exchange.url, room)
             room -= len(read.parts) if isinstance(read, MediaList) else 0
             media.setdefault(url, []).append((kept, read))
-    masters = list(seen.values())[: MAX_STREAMS + 1]
+    masters = []
+    room = MAX_ALL_PARTS
+    for stream, text in islice(last.values(), MAX_STREAMS + 1):
+        masters.append(_read(stream, text, room))
+        room -= sum(len(track.parts) for track in masters[-1].tracks)
     named = {track.playlist for stream in masters for track in stream.tracks}
     found = [_with_lists(stream, media, record) for stream in masters]
     for url, versions in media.items():
@@ -260,10 +264,12 @@ def _is_list(text: bytes) -> bool:
     return text.startswith(START) or looks_like_mpd(text)
 
 
-def _read(stream: Stream, text: bytes, base: str) -> Stream:
-    reader = read_mpd if stream.kind == "dash" else read_master
+def _read(stream: Stream, text: bytes, room: int) -> Stream:
+    base = stream.kept.exchange.url
     try:
-        return replace(stream, tracks=reader(text, base))
+        if stream.kind == "dash":
+            return replace(stream, tracks=read_mpd(text, base, room))
+        return replace(stream, tracks=read_master(text, base))
     except StreamError as error:
         return replace(stream, problem=str(error))
 

@@ -30,6 +30,9 @@ from evidence_kit.seal.stream_parts import (
 
 MAX_ELEMENTS = 200_000
 """Elements of one list; a timeline of two hours has some 4000."""
+MAX_STEPS = 400_000
+"""Entries of timelines, counted for each track that they hold for; ten qualities of two hours, each
+part of two seconds in an entry of its own, have 36,000."""
 MAX_DEPTH = 32
 """Levels; the schema's own elements go to nine."""
 MAX_TEXT = 64 << 10
@@ -61,6 +64,18 @@ class Node:
         return next(iter(self.all(name)), None)
 
 
+@dataclass
+class _Steps:
+    """How many entries of timelines may still be read: many tracks can share one that is long."""
+
+    left: int
+
+    def take(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise StreamError(f"the timelines have more than {MAX_STEPS} entries for all tracks")
+
+
 @dataclass(frozen=True)
 class _Place:
     """A representation with everything that holds for it."""
@@ -71,6 +86,7 @@ class _Place:
     representation: Node
     seconds: float | None
     dynamic: bool
+    steps: _Steps
 
     @property
     def levels(self) -> tuple[Node, ...]:
@@ -86,12 +102,13 @@ def looks_like_mpd(data: bytes) -> bool:
     return beginning.startswith(b"<") and (b"<MPD" in beginning or b":MPD" in beginning)
 
 
-def read_mpd(data: bytes, url: str) -> tuple[Track, ...]:
+def read_mpd(data: bytes, url: str, room: int = MAX_ALL_PARTS) -> tuple[Track, ...]:
     """The tracks of all periods; in each, that of the largest bandwidth of each kind is chosen.
 
     Args:
         data: the list as served, without content coding.
         url: where it came from, after redirects.
+        room: parts of all its tracks together that are taken in.
 
     Raises:
         StreamError: not such a list.
@@ -103,12 +120,12 @@ def read_mpd(data: bytes, url: str) -> tuple[Track, ...]:
     total = _seconds(root.given.get("mediaPresentationDuration", ""))
     base = _based(url, root)
     tracks: list[Track] = []
-    room = MAX_ALL_PARTS
+    steps = _Steps(MAX_STEPS)
     for number, (period, seconds) in enumerate(_periods(root, total)):
         if "href" in period.given:
             raise StreamError("a period stands in another file (xlink), which is not read")
         found = []
-        for place in _places(period, _based(base, period), seconds, dynamic):
+        for place in _places(period, _based(base, period), seconds, dynamic, steps):
             found.append(_track(place, number, min(room, MAX_PARTS)))
             room -= len(found[-1].parts)
             if len(tracks) + len(found) > MAX_TRACKS:
@@ -197,14 +214,16 @@ def _periods(root: Node, total: float | None) -> Iterator[tuple[Node, float | No
         yield period, length
 
 
-def _places(period: Node, base: str, seconds: float | None, dynamic: bool) -> Iterator[_Place]:
+def _places(
+    period: Node, base: str, seconds: float | None, dynamic: bool, steps: _Steps
+) -> Iterator[_Place]:
     for adaptation in period.all("AdaptationSet"):
         if "href" in adaptation.given:
             raise StreamError("a set of tracks stands in another file (xlink), which is not read")
         below = _based(base, adaptation)
         for representation in adaptation.all("Representation"):
             own = _based(below, representation)
-            yield _Place(own, period, adaptation, representation, seconds, dynamic)
+            yield _Place(own, period, adaptation, representation, seconds, dynamic, steps)
 
 
 def _track(place: _Place, number: int, room: int) -> Track:
@@ -312,7 +331,10 @@ def _moments(place: _Place, node: Node) -> Iterator[tuple[int, float]]:
     scale = _positive(node.given.get("timescale") or "1", "the time scale")
     timeline = node.one("SegmentTimeline")
     if timeline is not None:
-        yield from _of_timeline(timeline, scale, place.seconds)
+        # The period begins at this point of the timeline (table 16); "to the end" counts from it.
+        begin = whole_number(node.given.get("presentationTimeOffset") or "0", "the beginning")
+        end = begin + place.seconds * scale if place.seconds is not None else None
+        yield from _of_timeline(timeline, scale, end, place.steps)
         return
     length = _positive(node.given.get("duration") or "0", "the duration of a part")
     first = whole_number(node.given.get("startNumber") or "1", "the first number")
@@ -327,13 +349,16 @@ def _moments(place: _Place, node: Node) -> Iterator[tuple[int, float]]:
         yield step * length, length / scale
 
 
-def _of_timeline(timeline: Node, scale: int, seconds: float | None) -> Iterator[tuple[int, float]]:
+def _of_timeline(
+    timeline: Node, scale: int, end: float | None, steps: _Steps
+) -> Iterator[tuple[int, float]]:
     """5.3.9.6: ``t`` start, ``d`` length, ``r`` repetitions; -1 goes on to the next or the end."""
     at = made = 0
     entries = timeline.all("S")
     for entry, following in pairwise([*entries, None]):
         if entry is None:
             break
+        steps.take()
         at = whole_number(entry.given["t"], "a start") if "t" in entry.given else at
         length = _positive(entry.given.get("d", ""), "a length")
         again = entry.given.get("r", "0")
@@ -341,8 +366,8 @@ def _of_timeline(timeline: Node, scale: int, seconds: float | None) -> Iterator[
             until: float | None = None
             if following is not None and "t" in following.given:
                 until = whole_number(following.given["t"], "a start")
-            elif seconds is not None:
-                until = seconds * scale
+            elif end is not None:
+                until = end
             if until is None:
                 raise StreamError("a live list that does not say which parts there are")
             count = max(ceil(round((until - at) / length, 6)), 0)

@@ -152,6 +152,8 @@ class _Media:
             self.gap = True
         elif name == "#EXT-X-ENDLIST":
             self.ended = True
+        elif name == "#EXT-X-SKIP":
+            raise StreamError("the list leaves out what an earlier one named (EXT-X-SKIP)")
         elif name == "#EXT-X-DEFINE":
             raise StreamError(
                 "addresses are made with variables (EXT-X-DEFINE), which are not read"
@@ -162,7 +164,9 @@ class _Media:
     def segment(self, line: str) -> None:
         url = part_address(self.url, line)
         first, last = self._placed(url)
-        if not self.gap:  # section 4.4.4.7 of the draft: there is nothing to be had
+        if self.gap:  # section 4.4.4.7 of the draft: there is nothing to be had
+            self.problem = "the list says of a part or more that they are missing (EXT-X-GAP)"
+        else:
             self.parts.append(Part(url, SEGMENT, self.number, first, last, self.seconds))
         self.number, self.seconds, self.span, self.gap = self.number + 1, 0.0, None, False
 
