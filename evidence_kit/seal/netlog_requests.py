@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote_to_bytes, urldefrag, urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from evidence_kit.seal.netlog_lines import Names, read_params
 from evidence_kit.seal.netlog_sockets import Part, Sockets, dependency
@@ -183,7 +183,7 @@ class Requests:
             wire.stream = (source, stream)
 
     def _start(self, source: int, ticks: int, params: dict[str, Any]) -> None:
-        url = urldefrag(str(params.get("url", "")))[0]
+        url = str(params.get("url", "")).partition("#")[0]
         if url.partition(":")[0] not in SCHEMES:
             return
         self.hops.setdefault(source, []).append(
