@@ -28,3 +28,28 @@ def listening(serve: Callable[[socket.socket], None]) -> Iterator[int]:
             listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         thread.join(5)
+
+
+HEAD = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/timestamp-reply\r\nContent-Length: 1000\r\n\r\n"
+)
+
+
+@contextmanager
+def dripping() -> Iterator[str]:
+    """Give the address of a server that sends a byte of a good answer now and then."""
+    ended = threading.Event()
+
+    def drip(stream: socket.socket) -> None:
+        with stream, suppress(OSError):
+            stream.sendall(HEAD)
+            for _ in range(100):
+                if ended.wait(0.1):
+                    return
+                stream.sendall(b"x")
+
+    try:
+        with listening(drip) as port:
+            yield f"http://127.0.0.1:{port}/"
+    finally:
+        ended.set()

@@ -24,6 +24,7 @@ from evidence_kit.jobs.workfolder import WorkFolder, new_id
 from evidence_kit.seal import cades
 from evidence_kit.seal.signer import KeySigner
 from tests import pki
+from tests.listening import dripping
 from tests.pki import CONTENT, NOW, YEAR
 
 
@@ -102,6 +103,16 @@ def test_lists_are_fetched_carried_and_judged_offline(site: Site) -> None:
     codes = {finding.code for finding in report.findings}
     assert {"signature.ok", "signer.trusted", "signer.not-revoked", "signer.valid"} <= codes
     assert len(site.asked) == asked  # judging asks nobody
+
+
+@pytest.mark.parametrize("body", [None, b"question"])
+def test_an_authority_that_drips_is_left(
+    monkeypatch: pytest.MonkeyPatch, body: bytes | None
+) -> None:
+    """Each byte comes in time, so only a limit on the whole helps."""
+    monkeypatch.setattr(revocation, "TIMEOUT", 1.0)
+    with dripping() as url, pytest.raises(NetworkError, match="took longer than 1 s"):
+        revocation.http_fetch(url, body)
 
 
 def test_a_revoked_certificate_still_seals_and_says_so(site: Site) -> None:

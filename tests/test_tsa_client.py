@@ -17,6 +17,7 @@ from evidence_kit.gather import tsa_client
 from evidence_kit.gather.tsa_client import TsaClient
 from evidence_kit.gather.tsa_list import find_tsa, known_tsas, parse_list
 from evidence_kit.seal.anchors import TrustAnchors
+from tests.listening import dripping
 from tests.openssl_tsa import OpensslTsa
 
 DIGEST = hashlib.sha256(b"data").digest()
@@ -106,30 +107,11 @@ def test_nobody_listens() -> None:
 def test_a_server_that_drips_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each byte comes in time, so only a limit on the whole helps."""
     monkeypatch.setattr(tsa_client, "TIMEOUT", 1.0)
-    ended = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def drip() -> None:
-            connection, _ = server.accept()
-            with connection:
-                try:
-                    connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
-                    for _ in range(50):
-                        if ended.wait(0.1):
-                            return
-                        connection.sendall(b"x")
-                except OSError:
-                    return
-
-        thread = threading.Thread(target=drip)
-        thread.start()
-        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
-        try:
-            with pytest.raises(TimestampError, match="did not answer"):
-                TsaClient(utc_now).request_token(DIGEST, url)
-        finally:
-            ended.set()
-            thread.join()
+    with (
+        dripping() as url,
+        pytest.raises(TimestampError, match="did not answer"),
+    ):
+        TsaClient(utc_now).request_token(DIGEST, url)
 
 
 def test_stored_passwords_are_not_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

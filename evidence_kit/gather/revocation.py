@@ -9,7 +9,6 @@ receipt says who was asked.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,8 +21,9 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from evidence_kit import __version__
 from evidence_kit.core.clock import Clock, iso
-from evidence_kit.core.errors import NetworkError
+from evidence_kit.core.errors import InputError, NetworkError
 from evidence_kit.gather.http_answer import cause_in_words
+from evidence_kit.gather.single_request import bare_session, in_time
 from evidence_kit.seal import ocsp, x509
 from evidence_kit.seal.anchors import RevocationList, load_revocation_list, made_by
 
@@ -197,16 +197,22 @@ def http_fetch(url: str, body: bytes | None = None) -> bytes:
     Raises:
         NetworkError: no usable answer; the message says why.
     """
+    try:
+        return in_time(lambda: _fetch(url, body), TIMEOUT)
+    except TimeoutError as error:
+        raise NetworkError(f"{urlsplit(url).hostname} took longer than {TIMEOUT:.0f} s") from error
+
+
+def _fetch(url: str, body: bytes | None) -> bytes:
     host = urlsplit(url).hostname
-    until = time.monotonic() + TIMEOUT
     headers = {"User-Agent": f"evidence-kit/{__version__}"}
     if body is not None:
         headers["Content-Type"] = "application/ocsp-request"  # RFC 6960 appendix A.1
     received = b""
     try:
-        with requests.Session() as session:
-            session.auth = _no_auth
-            with session.request(
+        with (
+            bare_session(url) as session,
+            session.request(
                 "GET" if body is None else "POST",
                 url,
                 data=body,
@@ -214,20 +220,14 @@ def http_fetch(url: str, body: bytes | None = None) -> bytes:
                 timeout=TIMEOUT,
                 allow_redirects=False,
                 stream=True,
-            ) as response:
-                if response.status_code != requests.codes.ok:
-                    raise NetworkError(f"{host} answered with status {response.status_code}")
-                for chunk in response.iter_content(_CHUNK):
-                    received += chunk
-                    if len(received) > MAX_LIST:
-                        raise NetworkError(f"{host} answered with more than {MAX_LIST} bytes")
-                    if time.monotonic() > until:
-                        raise NetworkError(f"{host} took longer than {TIMEOUT:.0f} s")
-    except (requests.RequestException, OSError) as error:
+            ) as response,
+        ):
+            if response.status_code != requests.codes.ok:
+                raise NetworkError(f"{host} answered with status {response.status_code}")
+            for chunk in response.iter_content(_CHUNK):
+                received += chunk
+                if len(received) > MAX_LIST:
+                    raise NetworkError(f"{host} answered with more than {MAX_LIST} bytes")
+    except (requests.RequestException, InputError, OSError) as error:
         raise NetworkError(f"{host} could not be reached: {cause_in_words(error)}") from error
     return received
-
-
-def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Keep requests from sending what a .netrc file holds for this host."""
-    return request

@@ -7,10 +7,7 @@ is accepted. Plain ``http`` is usual here and harmless, because the token itself
 
 from __future__ import annotations
 
-import os
-import queue
 import secrets
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -26,8 +23,7 @@ from evidence_kit.core.events import EventLog, Silent
 from evidence_kit.core.findings import Status
 from evidence_kit.core.limits import MAX_TOKEN
 from evidence_kit.gather.http_answer import cause_in_words
-from evidence_kit.gather.http_exchange import ca_bundle
-from evidence_kit.gather.proxy import proxies_from
+from evidence_kit.gather.single_request import bare_session, in_time
 from evidence_kit.gather.tsa_list import Tsa, find_tsa
 from evidence_kit.seal.anchors import TrustAnchors
 from evidence_kit.seal.timestamp import (
@@ -199,28 +195,13 @@ class TsaClient:
 def http_post(url: str, body: bytes, headers: Mapping[str, str]) -> bytes:
     """One POST with the limits of this module: no redirects, no cookies, no stored passwords.
 
-    The work is done in a thread of its own, because a server that sends a byte now and then
-    would otherwise never run into a timeout.
-
     Raises:
         TimestampError: no usable answer; the message says why.
     """
-    results: queue.Queue[bytes | TimestampError] = queue.Queue(1)
-
-    def work() -> None:
-        try:
-            results.put(_post(url, body, headers))
-        except TimestampError as error:
-            results.put(error)
-
-    threading.Thread(target=work, name="tsa", daemon=True).start()
     try:
-        result = results.get(timeout=TIMEOUT)
-    except queue.Empty:
+        return in_time(lambda: _post(url, body, headers), TIMEOUT)
+    except TimeoutError:
         raise _too_late(url) from None
-    if isinstance(result, TimestampError):
-        raise result
-    return result
 
 
 def _too_late(url: str) -> TimestampError:
@@ -230,20 +211,18 @@ def _too_late(url: str) -> TimestampError:
 def _post(url: str, body: bytes, headers: Mapping[str, str]) -> bytes:
     host = urlsplit(url).hostname
     try:
-        with requests.Session() as session:
-            session.auth = _no_auth
-            session.trust_env = False
-            session.verify = ca_bundle(os.environ)
-            session.proxies = _proxy_for(url)
-            with session.post(
+        with (
+            bare_session(url) as session,
+            session.post(
                 url,
                 data=body,
                 headers=dict(headers),
                 timeout=TIMEOUT,
                 allow_redirects=False,
                 stream=True,
-            ) as response:
-                return _receive(response, f"{host}")
+            ) as response,
+        ):
+            return _receive(response, f"{host}")
     except requests.Timeout as error:
         raise _too_late(url) from error
     except (requests.RequestException, InputError, OSError) as error:
@@ -251,19 +230,6 @@ def _post(url: str, body: bytes, headers: Mapping[str, str]) -> bytes:
             f"{host} could not be reached: {cause_in_words(error)}",
             hint="check the address and the network, or name another authority",
         ) from error
-
-
-def _proxy_for(url: str) -> dict[str, str]:
-    """The same proxy as for everything else; requests itself reads the environment otherwise."""
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    proxy = proxies_from(os.environ).for_target(parts.hostname or "", port)
-    return {parts.scheme: proxy.url} if proxy is not None else {}
-
-
-def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Keep requests from sending what a .netrc file holds for this host."""
-    return request
 
 
 def _receive(response: requests.Response, host: str) -> bytes:
