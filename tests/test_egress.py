@@ -251,7 +251,7 @@ def test_noise_ends_without_a_contact(noise: bytes) -> None:
         assert guard.contacts == ()
 
 
-def test_the_relay_ends_while_connections_are_open() -> None:
+def test_the_relay_ends_while_connections_are_open(caplog: pytest.LogCaptureFixture) -> None:
     with echo_server() as port:
         start = time.monotonic()
         with Guard([("127.0.0.1", port)], Silent()) as guard:
@@ -260,3 +260,4 @@ def test_the_relay_ends_while_connections_are_open() -> None:
         assert time.monotonic() - start < 5
         assert client.recv(10) == b""
         client.close()
+    assert caplog.text == ""

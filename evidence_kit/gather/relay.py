@@ -117,7 +117,10 @@ class Relay:
 
     def _listen(self, loop: asyncio.AbstractEventLoop, door: Door) -> int:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await self._serve(door, reader, writer)
+            try:
+                await self._serve(door, reader, writer)
+            except asyncio.CancelledError:
+                return  # the relay ends; Python 3.11 complains of a stream's task that is cancelled
 
         server = loop.run_until_complete(asyncio.start_server(serve, "127.0.0.1", 0, limit=BUFFER))
         self._servers.append(server)
