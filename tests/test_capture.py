@@ -292,6 +292,7 @@ def test_a_site_that_does_not_answer_is_sealed_as_not_there(home: Path, tmp_path
         ("file:///etc/passwd", "not a web address"),
         ("https://user:geheim@example.org/", "user name or password"),
         ("https://[::1", "not a web address"),
+        ("https://evil.example\\.forum.example/1", "not a web address"),
     ],
 )
 def test_a_wrong_address_ends_with_2(url: str, why: str, home: Path, tmp_path: Path) -> None:

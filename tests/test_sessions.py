@@ -65,8 +65,8 @@ def state(**more: object) -> SessionState:
     items = LoginSite(port=443).state().storage["http://127.0.0.1:443"]
     return SessionState(
         (
-            {**first, "domain": "forum.example", **more},
-            {**second, "domain": ".forum.example", **more},
+            {**first, "domain": "forum.example", "secure": True, **more},
+            {**second, "domain": ".forum.example", "secure": True, **more},
         ),
         {"https://forum.example": items},
     )
@@ -267,6 +267,14 @@ def test_a_session_goes_to_its_own_site_only(own_home: Path, ring: Path) -> None
             find_session(own_home, "forum.example", url)
 
 
+def test_a_session_made_over_tls_never_goes_in_plain(own_home: Path, ring: Path) -> None:
+    head = keep(own_home, kept=state(secure=False))
+    with pytest.raises(InputError, match="not sent over plain http"):
+        find_session(own_home, "forum.example", "http://forum.example/1")
+    opened = load_session(own_home, head, lambda _: never(), NOW)
+    assert all(item["secure"] for item in opened.state.cookies)
+
+
 def test_what_other_sites_set_during_a_login_is_not_kept() -> None:
     def cookie(domain: str) -> dict[str, object]:
         base = dict(state().cookies[0])
@@ -304,6 +312,22 @@ def test_the_secrets_of_a_session_are_named_and_never_shown() -> None:
     assert found == {SESSION, "geheim7", TOKEN, REFRESH}  # settings are no secret
     assert not [secret for secret in SECRETS if secret in repr(state())]
     assert SESSION not in repr(job.SessionKey("id", "keyring", SESSION.encode()))
+
+
+@pytest.mark.parametrize(
+    ("kept", "shown"),
+    [
+        ('"q8Zt3Lm0Xc7Vb2Nn5Kp9"', "q8Zt3Lm0Xc7Vb2Nn5Kp9"),
+        ("q8Zt3%2FLm0Xc7Vb2%3D", "q8Zt3/Lm0Xc7Vb2="),
+        ("s%3Aq8Zt3Lm0Xc7Vb2Nn5Kp9.Hh3", "q8Zt3Lm0Xc7Vb2Nn5Kp9.Hh3"),
+        ("%7B%22id%22%3A%22q8Zt3Lm0Xc7Vb2Nn5Kp9%22%7D", "q8Zt3Lm0Xc7Vb2Nn5Kp9"),
+    ],
+)
+def test_a_cookie_is_known_as_pages_repeat_it(kept: str, shown: str) -> None:
+    one = replace(state(), cookies=({**state().cookies[0], "value": kept},))
+    login = logged_in(one, os.urandom)
+    for form in (kept, shown):
+        assert form not in login.text(f'<meta content="{form}">')
 
 
 def test_what_a_user_may_mean() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from evidence_kit.core.canonical_json import JsonError, dumps, loads
 from evidence_kit.gather.netlog_pipe import LineReader
@@ -22,6 +22,7 @@ MAX_COOKIES = 500
 """A browser keeps 180 for a site; more are not one site's."""
 
 _NAMES = ("name", "value", "domain", "path", "expires", "httpOnly", "secure", "sameSite")
+_PIECE = re.compile(rb"[A-Za-z0-9_.~+/=-]+")
 _JWT = re.compile(rb"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*")
 
 
@@ -64,6 +65,12 @@ class SessionState:
         kept = (item for item in self.cookies if item["expires"] < 0 or item["expires"] > at)
         return SessionState(tuple(kept), self.storage)
 
+    def tls_only(self) -> SessionState:
+        """With every cookie kept from plain http (RFC 6265 section 5.4), whatever the site said."""
+        return SessionState(
+            tuple({**cookie, "secure": True} for cookie in self.cookies), self.storage
+        )
+
     def secrets(self) -> Iterator[tuple[str, bytes]]:
         """Name and value of everything in it that may open the account.
 
@@ -72,8 +79,13 @@ class SessionState:
         """
         for cookie in self.cookies:
             value = str(cookie["value"]).encode("utf-8", "surrogateescape")
+            label = f"session cookie {cookie['name']}"
             if value:
-                yield f"session cookie {cookie['name']}", value
+                yield label, value
+            # Pages and headers repeat it decoded, without its quotes, or the drawn part alone.
+            for piece in _PIECE.findall(unquote_to_bytes(value)):
+                if piece != value and looks_random(piece):
+                    yield label, piece
         for items in self.storage.values():
             for name, text in items.items():
                 value = text.encode("utf-8", "replace")

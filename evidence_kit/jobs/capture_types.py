@@ -154,7 +154,8 @@ def target_of(url: str) -> tuple[str, int]:
         port = parts.port
     except ValueError as error:
         raise InputError(f"not a web address: {error}") from error
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    # A browser takes a backslash for a slash: the host would be another one than is read here.
+    if parts.scheme not in ("http", "https") or not parts.hostname or "\\" in parts.netloc:
         raise InputError(
             "not a web address", hint="give the whole address, beginning with https://"
         )

@@ -180,7 +180,7 @@ def find_session(home: Path, name: str, url: str) -> SessionHead:
             would tell that one who looks.
 
     Raises:
-        InputError: there is none, or it is another site's.
+        InputError: there is none, it is another site's, or it would go over the network in plain.
     """
     site = site_of(name)
     head = _head_at(_path(home, site.name))
@@ -195,7 +195,16 @@ def find_session(home: Path, name: str, url: str) -> SessionHead:
             f"the session of {site.name} is for {own.removeprefix('www.')}, not for {host}",
             hint="for a short link give the address that it leads to",
         )
+    if _over_tls(head) and not url.lower().startswith("https:"):
+        raise InputError(
+            f"the session of {site.name} is not sent over plain http",
+            hint="give the address with https://",
+        )
     return head
+
+
+def _over_tls(head: SessionHead) -> bool:
+    return head.site.startswith("https:")
 
 
 def account_of(head: SessionHead) -> Account:
@@ -223,6 +232,10 @@ def load_session(
         passphrase: asks for that of an identity; called only where the key is not in the keyring.
         now: cookies that ran out by then are left out.
 
+    Returns:
+        It, with cookies for TLS only where the login was over TLS: any page of the site could
+        otherwise have the browser send them in plain.
+
     Raises:
         KeyUnavailableError: the keyring does not have the key, a wrong passphrase, a changed file.
         LoginError: it has run out.
@@ -239,7 +252,7 @@ def load_session(
     live = state.live(now)
     if not live:
         raise LoginError(f"the session of {head.name} has run out", hint=hint)
-    return OpenSession(head, live, key)
+    return OpenSession(head, live.tls_only() if _over_tls(head) else live, key)
 
 
 def keep_secrets(
