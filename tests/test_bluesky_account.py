@@ -17,6 +17,7 @@ from evidence_kit.platforms.base import ApiFolder, PlatformResult, State
 from evidence_kit.platforms.bluesky import BlueskyAdapter
 from evidence_kit.platforms.bluesky_session import AppPassword, own_addresses
 from evidence_kit.platforms.registry import adapters
+from evidence_kit.platforms.visit import Visit
 from tests.platform_tools import Played, check_result, js, playing, recording
 from tests.test_bluesky import RKEY, World, fetch, gaps
 
@@ -170,6 +171,27 @@ def test_a_session_is_opened_used_and_ended_where_visitors_see_less(tmp_path: Pa
     assert world.asked.count("app.bsky.feed.getPostThread") == 2
     assert result.token_used
     assert gaps(result)["session.used"].startswith("visitors are shown less")
+
+
+def test_a_session_is_ended_also_where_the_question_breaks_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World()
+    world.thread = {"replies": [{"$type": "app.bsky.feed.defs#blockedPost", "blocked": True}]}
+    session = {"accessJwt": JWT, "refreshJwt": JWT, "did": "did:plc:ict", "handle": "ict.test"}
+    world.answers["com.atproto.server.createSession"] = js(session)
+    world.answers["com.atproto.server.deleteSession"] = js({})
+    ask = Visit.ask
+
+    def broken(visit: Visit, what: str, *more: Any) -> Any:
+        if what == "thread-as-account":
+            raise KeyboardInterrupt
+        return ask(visit, what, *more)
+
+    monkeypatch.setattr(Visit, "ask", broken)
+    with pytest.raises(KeyboardInterrupt):
+        logged_in(world, tmp_path)
+    assert "com.atproto.server.deleteSession" in world.asked
 
 
 @pytest.mark.parametrize(

@@ -125,3 +125,11 @@ def test_every_document_is_in_the_table_of_the_readme_once() -> None:
         "evidence_kit/FORMAT.md",
     ]
     assert sorted(listed) == sorted(documents)
+
+
+def test_every_decision_has_a_number_of_its_own() -> None:
+    found = sorted(path.name for path in (ROOT / "docs" / "decisions").glob("0*.md"))
+    assert [int(name[:4]) for name in found] == list(range(1, len(found) + 1))
+    for name in found:
+        head = (ROOT / "docs" / "decisions" / name).read_text("utf-8").partition("\n")[0]
+        assert head.startswith(f"# {int(name[:4])}."), name

@@ -242,8 +242,11 @@ class _Questions:
         detail = "visitors are shown less, so the thread was asked for as this account too"
         visit.gap("session.used", session.did, detail)
         what = "thread-as-account"
-        thread = self._ask(what, session.base, "app.bsky.feed.getPostThread", asked, session.bearer)
-        close_session(visit, session)
+        method = "app.bsky.feed.getPostThread"
+        try:
+            thread = self._ask(what, session.base, method, asked, session.bearer)
+        finally:
+            close_session(visit, session)
         return thread if is_thread(thread, uri) else None
 
     def _xrpc(self, what: str, base: str, method: str, **params: str) -> Raw | None:
