@@ -246,6 +246,26 @@ def test_large_lists_are_bounded_in_parts_and_time() -> None:
     assert time.process_time() - start < 30
 
 
+KEY_LINE = '#EXT-X-KEY:METHOD=AES-128,URI="k%s"\n'
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [
+        ("#EXTINF:1\na\n" * 19_000, KEY_LINE % ""),
+        ("".join(KEY_LINE % number for number in range(19_000)), "#EXT-X-MEDIA-SEQUENCE:1\n"),
+    ],
+    ids=["keys", "numbers"],
+)
+def test_lines_are_not_each_compared_with_all_before(first: str, again: str) -> None:
+    start = time.process_time()
+    found = read_media(f"#EXTM3U\n{first}{again * 180_000}".encode(), BASE)
+    assert len(found.parts) <= 19_001
+    assert time.process_time() - start < 25  # some 2 s; 50 and more where each looks at all
+
+
+@pytest.mark.slow
 def test_tracks_that_share_a_long_timeline_are_bounded() -> None:
     entries = '<S t="0" d="1" r="-1"/>' * 100_000
     timeline = f"<SegmentTimeline>{entries}</SegmentTimeline>"

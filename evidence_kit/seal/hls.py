@@ -130,6 +130,8 @@ class _Media:
     gap: bool = False
     last: tuple[str, int] = ("", 0)
     initial: Part | None = None
+    keys: set[str] = field(default_factory=set)
+    begun: bool = False
 
     def tag(self, line: str) -> None:
         name, _, value = line.partition(":")
@@ -141,7 +143,7 @@ class _Media:
         elif name == "#EXT-X-BYTERANGE":
             self.span = _span(value.strip())
         elif name == "#EXT-X-MEDIA-SEQUENCE":
-            if any(part.role == SEGMENT for part in self.parts):
+            if self.begun:
                 raise StreamError("the first number stands behind the first part")
             self.number = whole_number(value.strip(), "the first number")
         elif name == "#EXT-X-MAP":
@@ -167,6 +169,7 @@ class _Media:
         if self.gap:  # section 4.4.4.7 of the draft: there is nothing to be had
             self.problem = "the list says of a part or more that they are missing (EXT-X-GAP)"
         else:
+            self.begun = True
             self.parts.append(Part(url, SEGMENT, self.number, first, last, self.seconds))
         self.number, self.seconds, self.span, self.gap = self.number + 1, 0.0, None, False
 
@@ -205,7 +208,8 @@ class _Media:
         if self.encryption != DRM:
             self.encryption = KEYED
         part = Part(part_address(self.url, given["URI"]), KEY, self.number)
-        if all(part.url != item.url for item in self.parts if item.role == KEY):
+        if part.url not in self.keys:
+            self.keys.add(part.url)
             self.parts.append(part)
 
 
