@@ -291,14 +291,16 @@ what = "belde {SECRET_NAME.upper()} op 0612345678"
         assert "slaapt slecht" in everything
 
 
-def test_a_working_copy_never_lands_in_the_dossier(tmp_path: Path) -> None:
+def test_a_working_copy_never_lands_among_the_facts(tmp_path: Path) -> None:
     folder = tmp_path / "z"
     dossier(folder, FILLED)
     (tmp_path / "link").symlink_to(folder, target_is_directory=True)
-    for inside in (folder, folder / "kopie", tmp_path / "link" / "kopie", folder / "a" / ".."):
-        with pytest.raises(StorageError, match="lies in the dossier"):
-            working_copy(read_dossier(folder), rows(folder), inside, Words("nl"))
+    inside = (folder, folder / "kopie", tmp_path / "link" / "kopie", folder / "out" / "..")
+    for place in (*inside, folder / "bundles" / "kopie"):
+        with pytest.raises(StorageError, match="among the facts"):
+            working_copy(read_dossier(folder), rows(folder), place, Words("nl"))
     assert not (folder / "kopie").exists()
+    assert working_copy(read_dossier(folder), rows(folder), folder / "out" / "kopie", Words("nl"))
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from evidence_kit.core.verdict import Verdict
 from evidence_kit.core.write_once import write_once
 from evidence_kit.jobs.dossier_file import (
     NAME,
+    OUT,
     DossierFile,
     append_item,
     read_dossier,
@@ -34,7 +35,7 @@ from evidence_kit.jobs.dossier_terms import (
     offences_of,
 )
 
-PARTS = ("bundles", "supplied", "out")
+PARTS = ("bundles", "supplied", OUT)
 ACCESS_LOG = "access.log"
 RETENTION_SOON = timedelta(days=30)
 """How long before the retention date a warning is given: time to decide."""

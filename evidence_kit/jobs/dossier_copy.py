@@ -16,7 +16,7 @@ from evidence_kit.core.canonical_json import JsonError, dumps, loads
 from evidence_kit.core.errors import StorageError
 from evidence_kit.core.words import Words
 from evidence_kit.core.write_once import write_bytes_once
-from evidence_kit.jobs.dossier_file import DossierFile
+from evidence_kit.jobs.dossier_file import OUT, DossierFile
 from evidence_kit.jobs.dossier_index import Row
 from evidence_kit.jobs.dossier_timeline import (
     Entry,
@@ -51,13 +51,14 @@ def working_copy(
         The files written.
 
     Raises:
-        StorageError: a file exists or cannot be written, or the copy would stand in the dossier.
+        StorageError: a file exists or cannot be written, or the copy would stand among the facts.
         UnreadableFileError: a bundle cannot be read, so its names are not known.
     """
-    if output.resolve().is_relative_to(dossier.folder.resolve()):
+    place, whole = output.resolve(), dossier.folder.resolve()
+    if place.is_relative_to(whole) and not place.is_relative_to(whole / OUT):
         raise StorageError(
-            f"{output} lies in the dossier itself",
-            hint="choose a folder outside it: the copy goes to people who may not see the dossier",
+            f"{output} lies among the facts of the dossier",
+            hint=f"choose a folder in its {OUT}/, or one elsewhere",
         )
     hide = Pseudonyms(dossier, rows)
     hidden = [hide.entry(one) for one in timeline(dossier, rows)]

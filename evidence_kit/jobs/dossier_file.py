@@ -19,6 +19,9 @@ from evidence_kit.core.errors import ConfigError, InputError, StorageError, Unre
 from evidence_kit.core.write_once import write_bytes_once
 
 NAME = "dossier.toml"
+OUT = "out"
+"""The part of a dossier for what is made out of it."""
+
 MAX_FILE = 4 << 20
 """Bytes; a thousand items with remarks stay under one MiB."""
 
