@@ -12,6 +12,7 @@ from evidence_kit.core.streams import summary
 from evidence_kit.gather import streams as streams_of
 from evidence_kit.gather.refetch import NOTE
 from evidence_kit.jobs import streams as streams_module
+from evidence_kit.seal.dash import read_mpd
 from evidence_kit.seal.stream_parts import Track
 from tests.bundles import example
 from tests.platform_tools import recording
@@ -238,10 +239,9 @@ def test_many_small_lists_that_name_many_parts_share_one_bound(
 ) -> None:
     monkeypatch.setattr(streams_of, "MAX_ALL_PARTS", 1000)
     read = []
-    real = streams_of.read_mpd
 
     def counted(text: bytes, base: str, room: int) -> tuple[Track, ...]:
-        read.append(real(text, base, room))
+        read.append(read_mpd(text, base, room))
         return read[-1]
 
     monkeypatch.setattr(streams_of, "read_mpd", counted)

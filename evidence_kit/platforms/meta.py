@@ -8,6 +8,7 @@ gives. Source: Graph API and Threads API reference.
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -93,7 +94,7 @@ INSTAGRAM_FIELDS: dict[str, str | tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class _OwnPosts:
+class _OwnPosts(ABC):
     """What the three adapters have in common: without a token there is only the page.
 
     Args:
@@ -115,9 +116,9 @@ class _OwnPosts:
             return graph.page_only(target.url)
         return self._ask(graph, target, page)
 
+    @abstractmethod
     def _ask(self, graph: _Graph, target: Target, page: Page | None) -> PlatformResult:
         """The questions, with a token."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
