@@ -214,3 +214,14 @@ def test_words_of_a_block_in_a_post_that_the_platform_confirms(text: str) -> Non
     assert judge(facts(text, known_text=text)).state is ContentState.PRESENT
     if len(text.split()) > 4:
         assert judge(facts(text)).state is ContentState.PRESENT
+
+
+@pytest.mark.parametrize("host", ["[half", "[::1", "a]b", "[no-address]"])
+def test_an_address_whose_host_cannot_be_read_is_judged_by_its_path(host: str) -> None:
+    """A page's script writes addresses that no reader of addresses takes."""
+    gone = judge(facts("Welkom", final_url=f"https://{host}/login?next=/1234#x"))
+    assert gone.state is ContentState.LOGIN_WALL
+    same = judge(facts(THREAT, requested_url=f"https://{host}/a/1", final_url=f"https://{host}/a/1"))
+    assert same.state is ContentState.PRESENT
+    other = judge(facts(THREAT, final_url=f"https://{host}"))
+    assert other.signals == ("address:less-than-was-asked-for",)

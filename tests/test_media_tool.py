@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from evidence_kit.core.errors import ConfigError, ExitCode
 from evidence_kit.core.events import Silent
 from evidence_kit.core.schemas import schema_fault
 from evidence_kit.gather import media_tool
-from evidence_kit.gather.media_tool import tool_version
+from evidence_kit.gather.media_tool import MAX_LOG, tool_version
 from evidence_kit.gather.proxy import Proxies
 from evidence_kit.jobs.capture import CaptureRequest, capture
 from evidence_kit.jobs.secondary import Secondary, fetch_secondary
@@ -163,6 +165,38 @@ def test_its_bounds(
     assert f"stopped at its limit of {said}" in found.missing[0]["why"]
     assert [limit.name for limit in found.limits if limit.reached] == [f"yt-dlp {said}"]
     assert provenance(files)["exit_code"] is None
+
+
+def test_of_endless_messages_only_the_end_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Up to MAX_BYTES of them may lie on the disk when the program ends."""
+    package = tmp_path / "programs" / "yt_dlp"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "__main__.py").write_text(
+        "import os\nline = os.getcwd() + ' says nothing of use\\n'\n"
+        "for _ in range(40):\n    print(line * (1_000_000 // len(line)), end='')\n"
+        "print('the end')\n"
+    )
+    spec = importlib.util.spec_from_file_location("yt_dlp", package / "__init__.py")
+    monkeypatch.setattr(media_tool, "find_spec", lambda name: spec)
+    monkeypatch.setattr(media_tool, "version", lambda name: "2026.1.1")
+    folder = tmp_path / "run"
+    folder.mkdir()
+    tracemalloc.start()
+    try:
+        found = media_tool.run_tool("https://a.example/", folder, 9, os.environ)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (folder / "messages.txt").stat().st_size > 30_000_000
+    assert peak < 4_000_000
+    assert found.exit_code == 0
+    assert found.messages.endswith(" says nothing of use\nthe end\n")
+    assert MAX_LOG // 4 < len(found.messages) <= MAX_LOG
+    lines = set(found.messages.splitlines()[:-1])
+    assert lines == {f"WORK{os.sep}out says nothing of use"}  # no half path at the beginning
 
 
 @pytest.mark.browser

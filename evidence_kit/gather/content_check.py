@@ -9,6 +9,7 @@ platform itself gave settles the matter.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -387,7 +388,11 @@ def _labels(url: str) -> list[str]:
 
 
 def _segments(url: str) -> list[str]:
-    return [part for part in urlsplit(url).path.lower().split("/") if part]
+    try:
+        path = urlsplit(url).path
+    except ValueError:  # a host that cannot be read; what stands behind it can
+        path = re.split(r"[?#]", url, maxsplit=1)[0].partition("://")[2].partition("/")[2]
+    return [part for part in path.lower().split("/") if part]
 
 
 def _post_text(platform: PlatformSays | None) -> str:

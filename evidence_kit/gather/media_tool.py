@@ -114,8 +114,8 @@ def run_tool(url: str, folder: Path, relay: int, environ: Mapping[str, str]) -> 
             process.wait(STOP_SECONDS)
     shown = tuple(_shown(item, folder, relay) for item in given)
     code = None if stopped else process.returncode
-    text = log.read_bytes()[-MAX_LOG:].decode("utf-8", "replace")
-    return ToolRun(number, shown, code, stopped, _finished(out), _shown(text, folder, relay))
+    text = _shown(_end_of(log), folder, relay)
+    return ToolRun(number, shown, code, stopped, _finished(out), text)
 
 
 def _arguments(url: str, relay: int, out: Path, nothing: Path) -> list[str]:
@@ -180,6 +180,20 @@ def _finished(out: Path) -> tuple[Path, ...]:
         if path.is_file() and not path.is_symlink() and not path.name.endswith(_UNFINISHED)
     )
     return tuple(path for path in found if path.stat().st_size)
+
+
+def _end_of(log: Path) -> str:
+    """The last :data:`MAX_LOG` bytes, from the beginning of a line where they have one.
+
+    In the rest of a line half a path of this machine could stand, which nobody would recognise.
+    """
+    with log.open("rb") as stream:
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(max(size - MAX_LOG, 0))
+        data = stream.read(MAX_LOG)
+    if size > MAX_LOG:
+        data = data.partition(b"\n")[2] or data
+    return data.decode("utf-8", "replace")
 
 
 def _shown(text: str, folder: Path, relay: int) -> str:
