@@ -6,6 +6,8 @@ import ipaddress
 import socket
 from collections.abc import Callable
 
+import idna
+
 MAX_ADDRESSES = 32  # per name; real answers hold at most a dozen
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: holds an IPv4 address in its low bits
@@ -82,11 +84,25 @@ def normal_host(host: str) -> str:
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:
+        return ascii_name(text)
+
+
+def ascii_name(name: str) -> str:
+    """A host name in the form in which browsers send it (UTS 46); itself where it has none.
+
+    Names that IDNA 2008 does not allow and browsers open all the same, with a sign in them such as
+    a heart, have the form of IDNA 2003 (RFC 3490).
+    """
+    if name.isascii():
+        return name
+    try:
+        return idna.encode(name, uts46=True).decode("ascii")
+    except idna.IDNAError:
         pass
     try:
-        return text.encode("idna").decode("ascii")
+        return name.encode("idna").decode("ascii")
     except UnicodeError:
-        return text
+        return name
 
 
 def system_resolve(host: str, port: int) -> list[str]:

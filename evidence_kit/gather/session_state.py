@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from evidence_kit.core.canonical_json import JsonError, dumps, loads
+from evidence_kit.gather.addresses import ascii_name
 from evidence_kit.gather.netlog_pipe import LineReader
 from evidence_kit.seal.redact_fields import in_json
 from evidence_kit.seal.redact_values import looks_random
@@ -173,9 +174,9 @@ def from_browser(cookies: Iterable[Any], storage: Mapping[str, Mapping[str, str]
 
 
 def of_site(host: str, site: str) -> bool:
-    """Whether a host is the site's own or below it."""
-    base = _base(site)
-    return _base(host) == base or host.lower().endswith(f".{base}")
+    """Whether a host is the site's own or below it, however each is written (IDNA)."""
+    name, base = _name(host), _name(site).removeprefix("www.")
+    return name.removeprefix("www.") == base or name.endswith(f".{base}")
 
 
 def _covers(domain: str, site: str) -> bool:
@@ -189,8 +190,8 @@ def _whole(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _base(host: str) -> str:
-    return host.lower().removeprefix("www.")
+def _name(host: str) -> str:
+    return ascii_name(host.lower())
 
 
 def _cookie(item: Mapping[str, Any]) -> Mapping[str, Any]:

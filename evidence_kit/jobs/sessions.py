@@ -21,6 +21,7 @@ from evidence_kit.core.canonical_json import dumps, loads
 from evidence_kit.core.clock import Clock
 from evidence_kit.core.errors import InputError, KeyUnavailableError, LoginError, StorageError
 from evidence_kit.core.write_once import private_folder, write_bytes_once
+from evidence_kit.gather.addresses import ascii_name
 from evidence_kit.gather.session_state import LoggedIn, SessionState, from_bytes, of_site
 from evidence_kit.gather.tokens import ask_keyring, drop_from_keyring, keep_in_keyring
 from evidence_kit.jobs.capture_types import Account, target_of
@@ -102,16 +103,20 @@ def site_of(text: str) -> Site:
                 hint="give the host of the site, as in: evidence-kit login forum.example",
             )
         return Site(row.name, row.name, row.login)
-    url = text if "://" in text else f"https://{text.lower()}/"
     try:
-        name = urlsplit(url).netloc.lower()
+        given = urlsplit(text).netloc if "://" in text else text
     except ValueError:
-        name = ""
-    if not _HOST.fullmatch(name if "://" in text else text.lower()):
+        given = ""
+    host, colon, port = given.lower().partition(":")
+    name = ascii_name(host) + colon + port  # the form in which browsers and cookies have it
+    if not _HOST.fullmatch(name):
         raise InputError(
             f"'{text}' is neither a platform nor a host",
             hint="'evidence-kit platforms' lists the platforms; a host is as in forum.example",
         )
+    url = text if "://" in text else f"https://{name}/"
+    if not given.isascii():
+        url = url.replace(given, name, 1)
     target_of(url)
     return Site(name, "", url)
 
