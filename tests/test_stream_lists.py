@@ -303,3 +303,53 @@ def test_digests_of_spans_are_those_of_the_slices(
 def test_a_part_is_a_range_or_a_file() -> None:
     assert not Part("x").ranged
     assert Part("x", first=0, last=0).ranged
+
+
+def told(inside: str) -> list[tuple[str, str, bool, bool]]:
+    """Name and kind of each track, whether it is chosen and whether something is said of it."""
+    text = f'<MPD mediaPresentationDuration="PT1M">{inside}</MPD>'
+    return [
+        (track.name, track.kind, track.chosen, bool(track.problem))
+        for track in read_mpd(text.encode(), BASE)
+    ]
+
+
+def empty_beside(mime: str) -> str:
+    """A period of which one set of tracks is empty and another is not."""
+    return period("").replace("<Adap", f'<AdaptationSet mimeType="{mime}"/><Adap', 1)
+
+
+REST = '<Period><AdaptationSet contentType="%s"/></Period>'
+
+
+@pytest.mark.parametrize(
+    ("inside", "tracks"),
+    [
+        (period("", 'duration="PT9S"') + "<Period/>", [("period-2-", "", True, True)]),
+        ('<Period duration="PT9S"/>' + period(""), [("period-1-", "", True, True)]),
+        (period("") + REST % "video", [("period-2-", "video", True, True)]),
+        # thumbnails are never fetched
+        (period("") + REST % "image", [("period-2-", "image", False, True)]),
+        # beside a set of another kind, and of the same
+        (empty_beside("audio/mp4"), [("period-1-", "audio", True, True)]),
+        (empty_beside("video/mp4"), [("period-1-", "video", False, True)]),
+        # a period that takes no time needs no tracks (5.3.2.2)
+        (period("") + '<Period duration="PT0S"/>', []),
+    ],
+    ids=["last", "first", "set", "pictures", "no-sound", "other-set", "no-time"],
+)
+def test_what_a_dash_list_leaves_unnamed_is_told(
+    inside: str, tracks: list[tuple[str, str, bool, bool]]
+) -> None:
+    found = told(inside)
+    assert [track for track in found if track[3]] == tracks
+    (named,) = [track for track in found if not track[3]]
+    assert named[1:3] == ("video", True)
+
+
+def test_periods_without_tracks_alone_are_no_list_and_many_are_bounded() -> None:
+    for inside in ("<Period/>", "<Period><AdaptationSet/></Period>", "<Period/>" * 300):
+        with pytest.raises(StreamError, match="tracks"):
+            told(inside)
+    with pytest.raises(StreamError, match="tracks"):
+        told(period("") + "<Period/>" * 300)

@@ -19,6 +19,7 @@ from tests.platform_tools import recording
 from tests.stream_tools import (
     DASH,
     HLS,
+    MPD,
     StreamSite,
     add_stream,
     load,
@@ -223,6 +224,19 @@ def test_a_million_parts_cost_little(site: StreamSite, tmp_path: Path) -> None:
 MANY = """<MPD mediaPresentationDuration="PT9000H"><Period><AdaptationSet contentType="video">
 <SegmentTemplate media="/s-$Number$" duration="1"/><Representation id="x" bandwidth="5"/>
 </AdaptationSet></Period></MPD>"""
+
+
+def test_a_film_of_which_a_period_is_unnamed_is_not_called_whole(
+    site: StreamSite, tmp_path: Path
+) -> None:
+    more = '<Period><AdaptationSet contentType="video"/></Period></MPD>'
+    site.put("/dash/film.mpd", MPD.replace("</MPD>", more), DASH)
+    played = play(tmp_path, given=(site.url("/dash/film.mpd"),))
+    assert played.index is not None
+    (said,) = summary(played.index)
+    assert said["parts"] == said["kept"] > 0
+    assert not said["complete"]
+    assert "track period-2-: the list names no" in played.why()
 
 
 def test_a_page_of_streams_is_bounded(site: StreamSite, tmp_path: Path) -> None:

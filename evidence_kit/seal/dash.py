@@ -1,24 +1,19 @@
-"""DASH lists (MPD, ISO/IEC 23009-1): which tracks they offer and which parts those have.
-
-The XML comes from a stranger: it is read by expat with every document type refused, so that there
-are no entities and nothing is fetched; depth and number of elements are bounded.
-"""
+"""DASH lists (MPD, ISO/IEC 23009-1): which tracks they offer and which parts those have."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from math import ceil
-from xml.parsers import expat
 
+from evidence_kit.seal.dash_xml import Node, read_tree
 from evidence_kit.seal.stream_parts import (
     CLEAR,
     DRM,
     INIT,
     MAX_ALL_PARTS,
-    MAX_MANIFEST,
     MAX_PARTS,
     MAX_TRACKS,
     Part,
@@ -28,15 +23,9 @@ from evidence_kit.seal.stream_parts import (
     whole_number,
 )
 
-MAX_ELEMENTS = 200_000
-"""Elements of one list; a timeline of two hours has some 4000."""
 MAX_STEPS = 400_000
 """Entries of timelines, counted for each track that they hold for; ten qualities of two hours, each
 part of two seconds in an entry of its own, have 36,000."""
-MAX_DEPTH = 32
-"""Levels; the schema's own elements go to nine."""
-MAX_TEXT = 64 << 10
-"""Characters of text that are kept of one element; an address is all that is read."""
 
 _DURATION = re.compile(
     r"P(?:(\d{1,6})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,8})M)?(?:(\d{1,10}(?:\.\d{1,9})?)S)?)?"
@@ -44,24 +33,6 @@ _DURATION = re.compile(
 _FIELD = re.compile(r"\$(RepresentationID|Number|Bandwidth|Time|)(?:%0(\d{1,2})d)?\$")
 _RANGE = re.compile(r"(\d{1,18})-(\d{1,18})")
 _TEMPLATE = ("SegmentTemplate", "SegmentList", "SegmentBase")
-
-
-@dataclass
-class Node:
-    """An element; names without their namespace."""
-
-    name: str
-    given: dict[str, str]
-    below: list[Node] = field(default_factory=list)
-    text: str = ""
-
-    def all(self, name: str) -> list[Node]:
-        """The elements of this name directly below."""
-        return [item for item in self.below if item.name == name]
-
-    def one(self, name: str) -> Node | None:
-        """The first of them."""
-        return next(iter(self.all(name)), None)
 
 
 @dataclass
@@ -105,6 +76,8 @@ def looks_like_mpd(data: bytes) -> bool:
 def read_mpd(data: bytes, url: str, room: int = MAX_ALL_PARTS) -> tuple[Track, ...]:
     """The tracks of all periods; in each, that of the largest bandwidth of each kind is chosen.
 
+    What a period lasts for and the list names no tracks of is a track without parts that says so.
+
     Args:
         data: the list as served, without content coding.
         url: where it came from, after redirects.
@@ -113,7 +86,7 @@ def read_mpd(data: bytes, url: str, room: int = MAX_ALL_PARTS) -> tuple[Track, .
     Raises:
         StreamError: not such a list.
     """
-    root = _parse(data)
+    root = read_tree(data)
     if root.name != "MPD":
         raise StreamError("the XML is not an MPD")
     dynamic = root.given.get("type", "static") == "dynamic"
@@ -121,6 +94,7 @@ def read_mpd(data: bytes, url: str, room: int = MAX_ALL_PARTS) -> tuple[Track, .
     base = _based(url, root)
     tracks: list[Track] = []
     steps = _Steps(MAX_STEPS)
+    named = 0
     for number, (period, seconds) in enumerate(_periods(root, total)):
         if "href" in period.given:
             raise StreamError("a period stands in another file (xlink), which is not read")
@@ -130,53 +104,15 @@ def read_mpd(data: bytes, url: str, room: int = MAX_ALL_PARTS) -> tuple[Track, .
             room -= len(found[-1].parts)
             if len(tracks) + len(found) > MAX_TRACKS:
                 raise StreamError(f"more than {MAX_TRACKS} tracks")
+        named += len(found)
+        if seconds != 0:
+            found += islice(_unnamed(period, number, live=dynamic), MAX_TRACKS)
         tracks += _with_best(found)
-    if not tracks:
+        if len(tracks) > MAX_TRACKS:
+            raise StreamError(f"more than {MAX_TRACKS} tracks")
+    if not named:
         raise StreamError("a list without tracks")
     return tuple(tracks)
-
-
-def _parse(data: bytes) -> Node:
-    if len(data) > MAX_MANIFEST:
-        raise StreamError(f"larger than {MAX_MANIFEST} bytes")
-    root = Node("", {})
-    stack = [root]
-    count = 0
-
-    def start(name: str, given: dict[str, str]) -> None:
-        nonlocal count
-        count += 1
-        if count > MAX_ELEMENTS or len(stack) > MAX_DEPTH:
-            raise StreamError("the XML has too many elements or levels")
-        node = Node(_local(name), {_local(key): value for key, value in given.items()})
-        stack[-1].below.append(node)
-        stack.append(node)
-
-    def end(_: str) -> None:
-        stack.pop()
-
-    def text(more: str) -> None:
-        if len(stack[-1].text) < MAX_TEXT:
-            stack[-1].text += more
-
-    def refuse(*_: object) -> None:
-        raise StreamError("the XML has a document type, which is refused")
-
-    parser = expat.ParserCreate(namespace_separator=" ")
-    parser.StartElementHandler = start
-    parser.EndElementHandler = end
-    parser.CharacterDataHandler = text
-    parser.StartDoctypeDeclHandler = refuse
-    parser.buffer_text = True
-    try:
-        parser.Parse(data, True)  # noqa: FBT003
-    except expat.ExpatError as error:
-        raise StreamError(f"not well-formed XML: {error}") from error
-    return root.below[0]
-
-
-def _local(name: str) -> str:
-    return name.rpartition(" ")[2]
 
 
 def _seconds(text: str) -> float | None:
@@ -226,10 +162,25 @@ def _places(
             yield _Place(own, period, adaptation, representation, seconds, dynamic, steps)
 
 
+def _unnamed(period: Node, number: int, *, live: bool) -> Iterator[Track]:
+    """What should be there and is not named: 5.3.2.2 and 5.3.3.2 want one of each at least."""
+    name = f"period-{number + 1}-"
+    sets = period.all("AdaptationSet")
+    for one in sets:
+        if not one.all("Representation"):
+            kind = _kind(one, one.given.get("mimeType", ""))
+            yield Track(name, kind, live=live, problem="the list names no quality of it")
+    if not sets:
+        yield Track(name, live=live, problem="the list names no tracks of this period")
+
+
+def _kind(adaptation: Node, mime: str) -> str:
+    kind = adaptation.given.get("contentType") or mime.partition("/")[0]
+    return "text" if kind == "application" else kind[:40]
+
+
 def _track(place: _Place, number: int, room: int) -> Track:
     given = place.representation.given
-    mime = place.attribute("mimeType")
-    kind = place.adaptation.given.get("contentType") or mime.partition("/")[0]
     protected = any(level.one("ContentProtection") is not None for level in place.levels)
     problem = ""
     parts: list[Part] = []
@@ -243,7 +194,7 @@ def _track(place: _Place, number: int, room: int) -> Track:
         problem = str(error)
     return Track(
         name=f"period-{number + 1}-{given.get('id', '')}"[:200],
-        kind="text" if kind == "application" else kind[:40],
+        kind=_kind(place.adaptation, place.attribute("mimeType")),
         bandwidth=whole_number(given.get("bandwidth") or "0", "the bandwidth"),
         width=whole_number(place.attribute("width") or "0", "the width"),
         height=whole_number(place.attribute("height") or "0", "the height"),
