@@ -8,7 +8,7 @@ TLS 1.2 (RFC 5246) with the suites of today's browsers; anything else is refused
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -158,7 +158,8 @@ class TlsConnection:
         opener = self._opener_13(keys_of.CLIENT_HANDSHAKE)
         if self._client.early_data:
             if self._early_data_accepted():
-                yield from self._early_13(records)
+                if (yield from self._early_13(records)):
+                    return
             else:
                 records = self._without_early(records)
         yield from self._traffic_13(records, opener, keys_of.CLIENT_TRAFFIC)
@@ -181,26 +182,31 @@ class TlsConnection:
                 return hello.accepts_early_data(message)
         return False
 
-    def _early_13(self, records: Iterator[_Record]) -> Iterator[bytes]:
-        """The early data that was accepted, up to the message that ends it."""
+    def _early_13(self, records: Iterator[_Record]) -> Generator[bytes, None, bool]:
+        """The early data that was accepted, up to its end; True: nothing comes after it."""
         opener = self._opener_13(keys_of.CLIENT_EARLY)
         messages = Messages()
         for header, body in records:
             if header[0] != _DATA:
-                _clear_ends(header, body)
+                if _clear_ends(header, body):
+                    return True
                 continue
             kind, content = opener.open(header, body)
-            if kind == _DATA:
+            if kind == _DATA and messages.between:
                 if content:
                     yield content
             elif kind == _HANDSHAKE:
                 found = [number for number, _ in messages.feed(content)]
                 if found == [hello.END_OF_EARLY_DATA] and messages.between:
-                    return
+                    return False
                 if found:
                     raise TlsError("a handshake that is not in order")
-            elif kind != _ALERT or _ends_13(content):
-                return
+            elif kind == _ALERT and messages.between:
+                if _ends_13(content):
+                    return True
+            else:
+                raise TlsError("a handshake that is not in order")
+        return True
 
     def _without_early(self, records: Iterator[_Record]) -> Iterator[_Record]:
         """The records without early data that was refused.
@@ -223,9 +229,10 @@ class TlsConnection:
             yield header, body
 
     def _traffic_13(
-        self, records: Iterator[_Record], opener: Opener13, label: str
+        self, records: Iterator[_Record], handshake: Opener13, label: str
     ) -> Iterator[bytes]:
         """The data of a direction that goes on under the keys of its handshake."""
+        opener: Opener13 | None = handshake
         messages = Messages()
         begun = finished = False
         for header, body in records:
@@ -236,6 +243,8 @@ class TlsConnection:
                     return
                 continue
             begun = True
+            if opener is None:
+                opener = self._opener_13(label)
             kind, content = opener.open(header, body)
             if kind == _DATA and finished and messages.between:
                 if content:
@@ -248,8 +257,12 @@ class TlsConnection:
                 # RFC 8446 section 5.1: such a message ends its record.
                 if found.index(turn) != len(found) - 1 or not messages.between:
                     raise TlsError("a handshake that is not in order")
-                opener = opener.next() if finished else self._opener_13(label)
-                finished = True
+                if finished:
+                    opener = opener.next()
+                else:
+                    # A client that breaks off here never had the keys that follow.
+                    opener = None
+                    finished = True
             elif kind == _ALERT and messages.between:
                 if _ends_13(content):
                     return

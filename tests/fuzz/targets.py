@@ -41,10 +41,14 @@ from evidence_kit.seal.redact_websocket import redact_frames
 from evidence_kit.seal.stream_parts import StreamError
 from evidence_kit.seal.surt import index_key
 from evidence_kit.seal.timestamp import check_token, normalise_token, parse_response
+from evidence_kit.seal.tls_keys import KeyLog
+from evidence_kit.seal.tls_records import TlsError, open_tls
 from evidence_kit.seal.trusted_list_read import TrustedListError, read_trusted_list
 from evidence_kit.seal.wacz_read import check_wacz, check_warc
 from tests.netlog_made import HEADER
 from tests.ocsp_tools import ca
+from tests.tls_made import Made
+from tests.tls_made_12 import MASTER_LINE, Gcm, connection
 from tests.trusted_lists import operator
 
 NOW = datetime(2026, 11, 23, 11, tzinfo=UTC)
@@ -57,6 +61,8 @@ SECRET = b"k2J9xQ7vLm4TzR8wPb3N"
 
 DKIM_KEY = "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
 """The example of RFC 8463 appendix A."""
+
+TLS_KEYS = KeyLog.parse(Made().keys() + MASTER_LINE)
 
 MAX_UNPACKED = 1 << 20
 """Bytes that the target lets a packed body grow to."""
@@ -260,6 +266,41 @@ def text(data: bytes) -> None:
     harmless_json(shown)
 
 
+def tls(data: bytes) -> None:
+    """What a client sent (its length stands before it), and what it received."""
+    size = int.from_bytes(data[:2], "big")
+    sent, received = data[2 : 2 + size], data[2 + size :]
+    with contextlib.suppress(TlsError):
+        found = open_tls(io.BytesIO(sent), io.BytesIO(received), TLS_KEYS)
+        for way, direction in ((sent, found.sent()), (received, found.received())):
+            with contextlib.suppress(TlsError):
+                if sum(map(len, direction)) > len(way):
+                    raise AssertionError("more came out than went in")
+
+
+def tls_peer(data: bytes) -> None:
+    """Records of a peer who has the keys: type, length and content of each."""
+    records, rest = [], data
+    while len(rest) >= 3:
+        size = int.from_bytes(rest[1:3], "big")
+        records.append((rest[0], rest[3 : 3 + size]))
+        rest = rest[3 + size :]
+    said = b"".join(content for kind, content in records if kind == 23)
+    made, sealer = Made(), Gcm(0)
+    client, _ = made.begin()
+    sent, received = connection(sealer, Gcm(1), sealer.cipher)
+    for kind, content in records:
+        made.sent += client.seal(kind, content)
+        sent += sealer.seal(kind, content)
+    for one, other in ((made.sent, made.received), (sent, received)):
+        got = b""
+        with contextlib.suppress(TlsError):
+            for part in open_tls(io.BytesIO(one), io.BytesIO(other), TLS_KEYS).sent():
+                got += part
+        if not said.startswith(got):
+            raise AssertionError("other data than was said")
+
+
 def pkcs11_uri(data: bytes) -> None:
     with contextlib.suppress(Pkcs11UriError):
         parse_pkcs11_uri("pkcs11:" + data.decode("latin-1"))
@@ -297,6 +338,8 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         index_line,
         text,
         trusted_list,
+        tls,
+        tls_peer,
         pkcs11_uri,
     )
 }
