@@ -11,7 +11,6 @@ from typing import Any
 from evidence_kit.core.canonical_json import dumps, loads
 from evidence_kit.core.clock import Clock, iso
 from evidence_kit.core.events import Progress
-from evidence_kit.core.exchange import Exchange
 from evidence_kit.core.streams import FILE, summary
 from evidence_kit.gather.artefacts import Artefacts
 from evidence_kit.gather.artefacts import State as Drawn
@@ -23,6 +22,7 @@ from evidence_kit.jobs.bundle import SOFTWARE, Seal, Sealed, seal_folder
 from evidence_kit.jobs.capture_types import CaptureRequest, target_of
 from evidence_kit.jobs.convert import Converter
 from evidence_kit.jobs.gaps import (
+    api_gaps,
     page_errors,
     page_losses,
     platform_gaps,
@@ -149,7 +149,7 @@ def deliver(
                 *stream_gaps(streams, gathered.missing),
                 *losses.missing,
                 *platform_gaps(gathered.platform),
-                *_unanswered(gathered.api),
+                *api_gaps(gathered.api),
             ],
         )
     )
@@ -351,27 +351,6 @@ def _private_authorities(tls: tuple[TlsFile, ...]) -> list[Note]:
         )
         for item in tls
         if not item.public_root
-    ]
-
-
-def _unanswered(api: tuple[Exchange, ...]) -> list[dict[str, str]]:
-    """Own requests that got no answer at all, however often they were tried.
-
-    An adapter that cannot reach its platform gives way to the next one; without this a network
-    that went away in the middle would leave a bundle that looks complete. HEAD is only asked for
-    the time of day; what came of that stands with the clock.
-    """
-    answered = {(item.method, item.url) for item in api if item.response is not None}
-    failed = {
-        (item.method, item.url): item.error or "no answer"
-        for item in api
-        if item.response is None
-        and item.method != "HEAD"
-        and (item.method, item.url) not in answered
-    }
-    return [
-        {"what": f"answer to {method} {url}", "why": error}
-        for (method, url), error in failed.items()
     ]
 
 

@@ -29,6 +29,9 @@ HELPERS = frozenset(
 )
 """Kinds of requests whose answer nobody looks at; a kind that is not known is none of these."""
 
+FETCHED_AGAIN = frozenset({"video", "audio", "media"})
+"""Kinds of requests of which a cut-off answer is fetched again, and told by that."""
+
 GIVEN_UP = "ERR_ABORTED"
 """The page itself gave the request up: it left, or its script took it back."""
 
@@ -56,8 +59,10 @@ _CONTRADICTIONS = (".disagreement", ".differs", ".other-content")
 def page_losses(exchanges: Iterable[Exchange], needed: Iterable[str] = ()) -> Losses:
     """Sort what never came, or came in part.
 
-    The main document is left out, since its failure is told as that of the page. Sound and video
-    are fetched again and told by that.
+    A main document that never came is left out, since that is told as the failure of the page.
+    Sound and video are fetched again and told by that. An answer that no error of the network ended
+    was open when the visit was over, as a stream of events is; of what is looked at it is told all
+    the same.
 
     Args:
         exchanges: of the browser, with and without response.
@@ -65,27 +70,44 @@ def page_losses(exchanges: Iterable[Exchange], needed: Iterable[str] = ()) -> Lo
             stand on the page. Without any, every loss is missing: it may be what held the post.
     """
     listed = list(exchanges)
-    whole = {item.url for item in listed if item.response is not None and not item.truncated}
+    whole = {_key(item) for item in listed if item.response is not None and not item.truncated}
     lost: dict[str, str] = {}
     aside: dict[str, str] = {}
     hosts = {_host(url) for url in needed} - {""}
     showing = {_host(item.url) for item in listed if item.kind in SHOWN}
     for item in listed:
-        if item.url in whole or item.kind == "document" or item.error == GIVEN_UP:
+        if _key(item) in whole or item.error == GIVEN_UP:
             continue
-        if item.response is None:
-            host = _host(item.url)
-            helps = item.kind in HELPERS and host not in showing
-            helps = helps and bool(hosts) and not any(_one_site(host, own) for own in hosts)
-            (aside if helps else lost).setdefault(item.url, item.error or "no answer")
-        elif item.kind in SHOWN - {"video", "audio", "media"}:
-            lost.setdefault(item.url, f"cut off: {item.error or item.truncated}")
+        if item.response is None and item.kind != "document":
+            why = item.error or "no answer"
+        elif item.response is not None and _cut_off(item):
+            why = f"cut off: {item.error or item.truncated}"
+        else:
+            continue
+        host = _host(item.url)
+        helps = item.kind in HELPERS and host not in showing
+        helps = helps and bool(hosts) and not any(_one_site(host, own) for own in hosts)
+        (aside if helps else lost).setdefault(item.url, why)
     for url in lost:
         aside.pop(url, None)
     return Losses(
         tuple(_told(lost)),
         tuple(Note("page.aside-lost", item["what"], item["why"]) for item in _told(aside)),
     )
+
+
+def _key(item: Exchange) -> tuple[str, str]:
+    """With the method: a browser that asks whether it may ask (OPTIONS) has not got it yet."""
+    return item.method, item.url
+
+
+def _cut_off(item: Exchange) -> bool:
+    """Whether an answer that is not whole is a loss, given that no other one was whole."""
+    if item.kind in FETCHED_AGAIN:
+        return False
+    if item.kind == "document":
+        return item.status is None or not 300 <= item.status < 400
+    return item.kind in SHOWN or item.error is not None
 
 
 def _host(url: str) -> str:
@@ -102,6 +124,31 @@ def _one_site(one: str, other: str) -> bool:
     makes a capture partial that could have been called complete.
     """
     return one == other or one.split(".")[-2:] == other.split(".")[-2:]
+
+
+def api_gaps(exchanges: Iterable[Exchange]) -> list[Mapping[str, str]]:
+    """Own requests without a whole answer, however often they were tried, for ``missing``.
+
+    An adapter that cannot reach its platform gives way to the next one; without this a network
+    that went away in the middle would leave a bundle that looks complete. HEAD is only asked for
+    the time of day; what came of that stands with the clock. Where an error page or a
+    redirect ends does not matter.
+    """
+    failed: dict[tuple[str, str], str] = {}
+    answered = set()
+    for item in exchanges:
+        key = _key(item)
+        if item.response is None:
+            failed.setdefault(key, item.error or "no answer")
+        elif item.truncated and (item.status or 0) < 300:
+            failed[key] = f"cut off: {item.truncated}"
+        else:
+            answered.add(key)
+    return [
+        {"what": f"answer to {method} {url}", "why": why}
+        for (method, url), why in failed.items()
+        if method != "HEAD" and (method, url) not in answered
+    ]
 
 
 def page_errors(exchanges: Iterable[Exchange]) -> list[Note]:
