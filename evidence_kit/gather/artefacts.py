@@ -38,6 +38,7 @@ DOM_SECONDS = 30.0
 ARIA_SECONDS = 20.0
 PDF_SECONDS = 30.0
 FRAMES_SECONDS = 5.0
+MAX_DOTS = 1_000  # addresses of pictures of one dot; pages with much advertising have some 50
 MAX_FRAMES = 50  # frames of other origins; pages with advertising have some 20
 
 
@@ -85,13 +86,18 @@ class ArtefactResult:
 
 @dataclass(frozen=True)
 class Artefacts:
-    """All results, and what the content check needs from them. The text is unredacted."""
+    """All results, and what the content check needs from them. The text is unredacted.
+
+    Attributes:
+        dots: addresses of pictures to which the page gives one dot of room at most.
+    """
 
     results: tuple[ArtefactResult, ...]
     visible_text: str = ""
     counts: Counts | None = None
     remarks: tuple[str, ...] = field(default=())
     treated: tuple[Treated, ...] = field(default=())
+    dots: tuple[str, ...] = field(default=())
 
 
 class Target(Protocol):
@@ -181,14 +187,24 @@ class _Maker:
                     kind, name, State.FAILED, f"unusable answer: {type(error).__name__} {error}"
                 )
         self._progress.advance(len(steps), len(steps))
-        text = "".join(item.text() for item in self._snapshots)
         return Artefacts(
             tuple(self._results),
-            self._login.text(text) if self._login is not None else text,
+            self._hidden("".join(item.text() for item in self._snapshots)),
             self._snapshots[0].counts() if self._snapshots else None,
             tuple(self._remarks),
             tuple(self._treated),
+            self._dots(),
         )
+
+    def _hidden(self, text: str) -> str:
+        """Without the secrets of the session, where there is one."""
+        return self._login.text(text) if self._login is not None else text
+
+    def _dots(self) -> tuple[str, ...]:
+        found = [item.dots() for item in self._snapshots]
+        dots = set[str]().union(*(one for one, _ in found))
+        dots.difference_update(*(others for _, others in found))
+        return tuple(self._hidden(url) for url in sorted(dots)[:MAX_DOTS])
 
     def _after(self, name: str, treat: Treatment) -> tuple[Kind, str, Callable[[], None]]:
         """The step that treats the page, and draws it again where that changed it."""

@@ -75,6 +75,16 @@ class Snapshot:
         )
 
 
+    def dots(self) -> tuple[set[str], set[str]]:
+        """Addresses of pictures of one dot at most, and of the others, without fragments."""
+        dots: set[str] = set()
+        others: set[str] = set()
+        for document in self._documents:
+            for url, dot in document.pictures():
+                (dots if dot else others).add(url)
+        return dots, others
+
+
 class _Document:
     """One document of a snapshot: arrays with one entry per node."""
 
@@ -91,6 +101,7 @@ class _Document:
         self._input = self._rare(nodes.get("inputValue"))
         self._area = self._rare(nodes.get("textValue"))
         self._checked = frozenset(nodes.get("inputChecked", {}).get("index", ()))
+        self._sources = self._rare(nodes.get("currentSourceURL"))
         self._inner = _rare_numbers(nodes.get("contentDocumentIndex"))
         self._layout = data["layout"]
         self._children: list[list[int]] = [[] for _ in self._types]
@@ -186,6 +197,28 @@ class _Document:
         if index in self._inner:
             opening += f"<!-- document {self._inner[index] + 1} -->"
         return opening, f"</{name}>", children
+
+    def pictures(self) -> Iterator[tuple[str, bool]]:
+        """Address of each ``img``, and whether the page gives it no more than one dot.
+
+        A picture that did not come has a box of one dot only where the page fixes that size: else
+        it is nothing, or the sign for a lost picture. One without a box is not shown; whether it
+        is a dot is what its attributes say.
+        """
+        boxes: dict[int, Sequence[float]] = {}
+        for owner, bounds in zip(self._layout["nodeIndex"], self._layout["bounds"], strict=True):
+            boxes.setdefault(owner, bounds)
+        for index, url in self._sources.items():
+            if self.names[index] != "IMG" or not url:
+                continue
+            box = boxes.get(index)
+            dot = tuple(box[2:4]) == (1, 1) if box is not None else self._declared_dot(index)
+            yield url.partition("#")[0], dot
+
+    def _declared_dot(self, index: int) -> bool:
+        given = [self._string(item) for item in self._attributes[index]]
+        said = dict(zip(given[::2], given[1::2], strict=True))
+        return {said.get("width"), said.get("height")} <= {"0", "1"}
 
     def password_fields(self) -> int:
         """How many input elements hide what is typed."""

@@ -110,7 +110,7 @@ def deliver(
     private.write_bytes(dumps(operator.private_json()))
     work.add("private", private, clock=clock)
     converter.file("log", work.data / "capture.log")
-    losses = page_losses(gathered.exchanges, _needed(gathered))
+    losses = page_losses(gathered.exchanges, _needed(gathered), gathered.drawn.dots)
     record = build_record(
         Parts(
             id=work.id,

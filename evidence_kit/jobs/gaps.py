@@ -56,7 +56,9 @@ _CONTRADICTIONS = (".disagreement", ".differs", ".other-content")
 """Ends of the codes with which an adapter says that two who should agree do not."""
 
 
-def page_losses(exchanges: Iterable[Exchange], needed: Iterable[str] = ()) -> Losses:
+def page_losses(
+    exchanges: Iterable[Exchange], needed: Iterable[str] = (), dots: Iterable[str] = ()
+) -> Losses:
     """Sort what never came, or came in part.
 
     A main document that never came is left out, since that is told as the failure of the page.
@@ -68,13 +70,17 @@ def page_losses(exchanges: Iterable[Exchange], needed: Iterable[str] = ()) -> Lo
         exchanges: of the browser, with and without response.
         needed: addresses of the page and of what belongs to the post, where the post is known to
             stand on the page. Without any, every loss is missing: it may be what held the post.
+        dots: addresses of pictures that have one dot of room on the page.
     """
     listed = list(exchanges)
+    small = _dots(listed, frozenset(dots))
     whole = {_key(item) for item in listed if item.response is not None and not item.truncated}
     lost: dict[str, str] = {}
     aside: dict[str, str] = {}
     hosts = {_host(url) for url in needed} - {""}
-    showing = {_host(item.url) for item in listed if item.kind in SHOWN}
+    showing = {
+        _host(item.url) for item in listed if item.kind in SHOWN and item.number not in small
+    }
     for item in listed:
         if _key(item) in whole or item.error == GIVEN_UP:
             continue
@@ -85,7 +91,8 @@ def page_losses(exchanges: Iterable[Exchange], needed: Iterable[str] = ()) -> Lo
         else:
             continue
         host = _host(item.url)
-        helps = item.kind in HELPERS and host not in showing
+        helps = item.kind in HELPERS or (item.number in small and item.response is None)
+        helps = helps and host not in showing
         helps = helps and bool(hosts) and not any(_one_site(host, own) for own in hosts)
         (aside if helps else lost).setdefault(item.url, why)
     for url in lost:
@@ -94,6 +101,16 @@ def page_losses(exchanges: Iterable[Exchange], needed: Iterable[str] = ()) -> Lo
         tuple(_told(lost)),
         tuple(Note("page.aside-lost", item["what"], item["why"]) for item in _told(aside)),
     )
+
+
+def _dots(listed: Iterable[Exchange], dots: frozenset[str]) -> frozenset[int]:
+    """Numbers of the requests for pictures of one dot, those that a redirect led on included."""
+    found: set[int] = set()
+    for item in sorted(listed, key=lambda item: item.number):
+        led = item.redirected_from in found
+        if item.kind == "image" and (led or (item.redirected_from is None and item.url in dots)):
+            found.add(item.number)
+    return frozenset(found)
 
 
 def _key(item: Exchange) -> tuple[str, str]:
