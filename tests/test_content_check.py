@@ -221,7 +221,9 @@ def test_an_address_whose_host_cannot_be_read_is_judged_by_its_path(host: str) -
     """A page's script writes addresses that no reader of addresses takes."""
     gone = judge(facts("Welkom", final_url=f"https://{host}/login?next=/1234#x"))
     assert gone.state is ContentState.LOGIN_WALL
-    same = judge(facts(THREAT, requested_url=f"https://{host}/a/1", final_url=f"https://{host}/a/1"))
+    same = judge(
+        facts(THREAT, requested_url=f"https://{host}/a/1", final_url=f"https://{host}/a/1")
+    )
     assert same.state is ContentState.PRESENT
     other = judge(facts(THREAT, final_url=f"https://{host}"))
     assert other.signals == ("address:less-than-was-asked-for",)

@@ -74,7 +74,6 @@ class Snapshot:
             sum(item.password_fields() for item in self._documents),
         )
 
-
     def dots(self) -> tuple[set[str], set[str]]:
         """Addresses of pictures of one dot at most, and of the others, without fragments."""
         dots: set[str] = set()
