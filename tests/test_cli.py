@@ -50,7 +50,10 @@ def _all_commands() -> list[tuple[str, ...]]:
 @pytest.mark.parametrize("path", _all_commands(), ids=" ".join)
 def test_help_of_every_command(path: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*path, "--help"]) == 0
-    assert "Usage: evidence-kit" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "Usage: evidence-kit" in shown
+    assert "\\b" not in shown, "a mark of click's that must not be seen"
+    assert "..." not in shown.partition("\nCommands:")[2], "a sentence is cut off"
 
 
 def test_help_imports_nothing_heavy(own_home: Path) -> None:
@@ -74,6 +77,9 @@ def test_help_imports_nothing_heavy(own_home: Path) -> None:
         (["verify"], "missing argument"),
         (["--nonsense"], "no such option"),
         (["config", "nonsense"], "no such command"),
+        (["verfy"], "no such command 'verfy'; did you mean 'verify'?"),
+        (["identity", "crate"], "no such command 'crate'; did you mean 'create'?"),
+        (["custody", "add", "given", "x.asice"], "'EVENT': 'given' is not one of 'viewed'"),
     ],
 )
 def test_a_wrong_command_line_ends_with_2_and_a_hint(
@@ -265,3 +271,19 @@ def test_doctor_tries_the_authorities_by_name_and_by_address(own_home: Path) -> 
         ("ok", f"freetsa.org: the proxy http://127.0.0.1:{port} answers"),
         ("ok", "127.0.0.1 answers"),
     ]
+
+
+def test_doctor_asks_each_host_once_and_says_why_in_words(own_home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    closed = f"http://127.0.0.1:{port}"
+    places = {
+        "EVIDENCE_KIT_TSA": f"{closed}/one {closed}/two",
+        "EVIDENCE_KIT_BROWSER": str(own_home / "none"),
+    }
+    ended = program("doctor", "--network", "--json", home=own_home, **places)
+    checks = {check["name"]: check["found"] for check in json.loads(ended.stdout)["checks"]}
+    assert ended.stdout.count('"tsa"') == 1
+    assert checks["tsa"].startswith(f"no connection to 127.0.0.1 port {port}: ")
+    assert "Errno" not in checks["tsa"]
+    assert checks["clock"].endswith(" UTC")

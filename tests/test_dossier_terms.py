@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from evidence_kit.jobs.dossier_terms import (
 )
 from evidence_kit.jobs.dossier_timeline import (
     Entry,
+    Pattern,
     pattern_rows,
     pattern_svg,
     patterns,
@@ -191,6 +193,16 @@ def test_nature_duration_frequency_and_intensity(tmp_path: Path) -> None:
         assert all(len(row) == 6 for row in table)
         assert "{" not in str(table)
     assert "niet vastgelegd" in str(pattern_rows(patterns([]), Words("nl")))
+
+
+def test_figures_of_the_pattern_as_the_language_writes_them() -> None:
+    one = Pattern("", 3, 0, (), date(2026, 11, 20), date(2026, 11, 27), 8, 2.62, 4, (4, 4), 2)
+    for language, rate, rating in (("nl", "2,62 ", "4 op een "), ("en", "2.62 ", "4 on a ")):
+        cells = pattern_rows([one], Words(language))[1]
+        assert rate in f" {cells[4]}"
+        assert cells[5].startswith(rating)
+    whole = replace(one, per_week=3.0)
+    assert " 3 " in pattern_rows([whole], Words("nl"))[1][4]
 
 
 HOSTILE = '<script>alert(1)</script>&"\x1b]0;x\x07=cmd()'

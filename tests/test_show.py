@@ -96,6 +96,9 @@ def test_the_marks_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFix
     assert "niet gecontroleerd" not in shown
     assert shown.index("ONGEWIJZIGD") < shown.index("Ik weet waar je woont")
     assert "data/api/0001-status.json#/content" in shown
+    assert "Vastgelegd: 20" in shown
+    assert " UTC – 20" in shown
+    assert "\nStaat het bericht erin? ja, het staat erin" in shown
     assert run(["show", path, "--lang", "en"]) == 0
     shown = capsys.readouterr().out
     assert shown.index("SIGNER UNKNOWN") < shown.index("Ik weet waar je woont")

@@ -69,17 +69,29 @@ def test_files_of_the_command_line(own_home: Path, tmp_path: Path) -> None:
     assert list_trust(own_home) == [], "named for one run only"
 
 
+def test_pem_as_windows_powershell_writes_it(tmp_path: Path) -> None:
+    path = tmp_path / "signer.pem"
+    text = pki.pem_of(SIGNER).decode("ascii").replace("\n", "\r\n")
+    for codec in ("utf-16", "utf-8-sig"):
+        path.write_bytes(text.encode(codec))
+        assert read_certificates(path) == [SIGNER]
+    path.write_bytes("-----BEGIN EC PRIVATE KEY-----".encode("utf-16"))
+    with pytest.raises(InputError, match="private key"):
+        read_certificates(path)
+
+
 @pytest.mark.parametrize(
     "data",
     [
         b"",
         b"nonsense",
+        b"\xff\xfe\x00\xd8",
         b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
         b"-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n",
         SIGNER + b"\x00",
         b"x" * (trust.MAX_FILE + 1),
     ],
-    ids=["empty", "nonsense", "hollow", "key", "trailing", "large"],
+    ids=["empty", "nonsense", "half a sign", "hollow", "key", "trailing", "large"],
 )
 def test_files_that_are_refused(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "x"

@@ -126,6 +126,33 @@ def test_gaps_of_the_capture_change_no_status(tmp_path: Path) -> None:
     assert {"content.not-there", "capture.missing-part"} <= codes(verdict)
 
 
+def test_that_the_post_was_not_there_is_said_beside_the_headline(tmp_path: Path) -> None:
+    case = example()
+    case.record["state"] = "not-there"
+    case.record["content_check"] = {"state": "login-wall", "signals": ["http:403"]}
+    verdict = judge(tmp_path, case.seal())
+    said = dict(verdict_lines(verdict, Words("nl")))
+    assert next(iter(said)) == "ONGEWIJZIGD"
+    assert said["BERICHT WAS ER NIET"] == (
+        "Het verslag zegt dat het bericht er bij het vastleggen niet was "
+        "(de site vroeg eerst om in te loggen; http:403)."
+    )
+    assert "BERICHT WAS ER NIET" not in dict(verdict_lines(judge(tmp_path, GOOD), Words("nl")))
+
+
+def test_a_warning_without_a_subject_does_not_say_its_code_twice(tmp_path: Path) -> None:
+    case = example()
+    notes = [("", "off by 3 s"), ("data/web/page.pdf", "made late")]
+    case.record["warnings"] = [
+        {"code": "clock.off", "subject": subject, "detail": detail} for subject, detail in notes
+    ]
+    found = [one for one in judge(tmp_path, case.seal()).findings if one.code == "capture.warning"]
+    assert [(one.subject, one.params["detail"]) for one in found] == [
+        ("clock.off", "off by 3 s"),
+        ("data/web/page.pdf", "clock.off: made late"),
+    ]
+
+
 def test_a_capture_without_post_and_page_is_a_bundle_all_the_same(tmp_path: Path) -> None:
     case = example()
     for name in ("data/post.json", "data/web/page.wacz", "data/api/exchanges.warc"):

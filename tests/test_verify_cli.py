@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from evidence_kit.cli import verdict_print
 from evidence_kit.cli.main import run
 from evidence_kit.core.digests import digest_bytes
 from evidence_kit.core.receipt import Receipt, write_receipt
@@ -89,6 +91,38 @@ def test_several(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     document = answer(capsys, good, gone, str(bad), *options)
     assert document["exit_code"] == 10
     assert [one["exit_code"] for one in document["bundles"]] == [0, 20, 10]
+
+
+def test_the_summary_names_a_post_that_was_not_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verdict_print, "console", lambda: Console(width=300))
+    case, options = real(tmp_path)
+    good = case.write(tmp_path)
+    case.record["state"] = "not-there"
+    (tmp_path / "later.asice").write_bytes(case.seal())
+    code, out, _ = asked(capsys, str(good), str(tmp_path / "later.asice"), *options, "--lang", "en")
+    assert code == 0
+    table = out.partition("Summary")[2]
+    assert table.count("PASSED: UNCHANGED") == 2
+    assert table.count("POST WAS NOT THERE") == 1
+
+
+def test_lines_that_do_not_fit_stay_below_their_beginning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case, options = real(tmp_path)
+    path = case.write(tmp_path).name
+    monkeypatch.chdir(tmp_path)
+    _, piped, _ = asked(capsys, path, *options)
+    monkeypatch.setattr(
+        verdict_print, "console", lambda: Console(width=70, force_terminal=True, color_system=None)
+    )
+    _, shown, _ = asked(capsys, path, *options)
+    name, *lines = shown.splitlines()
+    assert name == path
+    assert all(line.startswith("  ") and len(line) <= 70 for line in lines)
+    assert "".join(shown.split()) == "".join(piped.split()), "the same words, otherwise broken"
 
 
 def test_a_receipt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,9 @@ import pytest
 
 from evidence_kit.core.findings import RULES, Section, Status
 from evidence_kit.core.verdict import State
+from evidence_kit.core.verdict_words import TOLD_FIRST
 from evidence_kit.core.words import LANGUAGES, Words
+from evidence_kit.gather.content_check import ContentState
 
 ROOT = Path(__file__).parent.parent
 
@@ -89,9 +91,10 @@ FORBIDDEN = (
 def _tables(language: str) -> dict[str, dict[str, str]]:
     words = Words(language)
     names = ("state-name", "state", "sentence", "validity", "status", "section", "label", "reason")
+    more = ("content-name", "content-state", "dossier", "dossier-warning", "custody")
     return {
         table: {key: words.say(table, key) for key in words.keys(table)}
-        for table in (*names, "finding")
+        for table in (*names, *more, "finding")
     }
 
 
@@ -107,6 +110,8 @@ def test_every_state_section_and_status_has_its_words(language: str) -> None:
     assert words.keys("state-name") == set(State)
     assert words.keys("section") == set(Section)
     assert words.keys("status") == set(Status)
+    assert words.keys("content-name") == set(TOLD_FIRST)
+    assert words.keys("content-state") == set(ContentState)
 
 
 @pytest.mark.parametrize("state", REQUIRED)

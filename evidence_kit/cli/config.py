@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from evidence_kit.cli.group import Group
 from evidence_kit.cli.options import json_option
 from evidence_kit.cli.output import emit_json, note, say
 from evidence_kit.cli.settings import KEYS, Settings, home, make_home, template
@@ -12,7 +13,7 @@ from evidence_kit.core.terminal_text import harmless
 from evidence_kit.core.write_once import write_bytes_once
 
 
-@click.group(name="config")
+@click.group(name="config", cls=Group)
 def command() -> None:
     """Show the settings and where each one comes from.
 
@@ -44,7 +45,7 @@ def show(as_json: bool) -> None:
     for key in KEYS:
         found = settings.values[key.name]
         shown = " ".join(found.value) if isinstance(found.value, tuple) else found.value
-        say(f"{key.name} = {harmless(shown) or '(none)'}   [{harmless(found.origin)}]")
+        say(f"{key.name} = {harmless(shown) or f'({key.empty})'}   [{harmless(found.origin)}]")
 
 
 @command.command(name="path")

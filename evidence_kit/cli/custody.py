@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from evidence_kit.cli.group import Group
 from evidence_kit.cli.options import (
     json_option,
     lang_option,
@@ -38,7 +39,7 @@ _detail_options = together(
 )
 
 
-@click.group(name="custody")
+@click.group(name="custody", cls=Group)
 def command() -> None:
     """Record who had a bundle, and show that chain.
 
@@ -51,7 +52,7 @@ def command() -> None:
 
 
 @command.command(name="add")
-@click.argument("event", type=click.Choice(KINDS[:-1]))
+@click.argument("event", type=click.Choice(KINDS[:-1]), metavar="EVENT")
 @click.argument("bundle", type=_BUNDLE)
 @_detail_options
 @signing_options
@@ -72,8 +73,9 @@ def add(
 ) -> int:
     """Record one event beside a bundle; the bundle itself does not change.
 
-    You sign with your own identity, also when somebody else made the bundle. Exit code 3 when
-    no time stamp could be had though one was asked for.
+    EVENT is viewed, copied, exported, handed-over, received, verified or note. You sign with your
+    own identity, also when somebody else made the bundle. Exit code 3 when no time stamp could be
+    had though one was asked for.
     """
     from evidence_kit.jobs.custody import add_event
     from evidence_kit.seal.container_read import require_readable

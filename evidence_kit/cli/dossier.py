@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from evidence_kit.cli.group import Group
 from evidence_kit.cli.options import json_option, lang_option, output_option, trust_options
 from evidence_kit.cli.output import emit_json, note, progress, say, short
 from evidence_kit.cli.settings import Settings, home
@@ -31,11 +32,14 @@ KINDS = ("screenshot", "mail", "chat", "download", "other")
 MAX_SHOWN = 60
 """Characters of a post in a list; the timeline and JSON have more."""
 
+_OURS = frozenset({"captured", "supplied"})
+"""Events whose time is this program's own; a platform's is shown as it was given."""
+
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _CERTIFICATE = click.Path(dir_okay=False, path_type=Path)
 
 
-@click.group(name="dossier")
+@click.group(name="dossier", cls=Group)
 def command() -> None:
     """Keep together what belongs to one case: bundles, facts, terms.
 
@@ -50,6 +54,12 @@ def command() -> None:
 
 def _words(lang: str | None) -> Words:
     return Words(Settings(home()).text("language", lang))
+
+
+def _cut(text: str) -> str:
+    """On one line, and marked where it goes on."""
+    line = " ".join(text.split())
+    return line if len(line) <= MAX_SHOWN else line[:MAX_SHOWN].rstrip() + "…"
 
 
 def _who() -> str:
@@ -222,6 +232,8 @@ def import_(
 @json_option
 def list_(folder: Path, lang: str | None, as_json: bool) -> int:
     """List the bundles of the dossier with post, account and time."""
+    from evidence_kit.core.verdict_words import readable
+
     words = _words(lang)
     _opened(folder, "list")
     rows = _rows(folder, as_json=as_json)
@@ -231,10 +243,10 @@ def list_(folder: Path, lang: str | None, as_json: bool) -> int:
         )
         return int(ExitCode.OK)
     for row in rows:
-        when = row.posted or row.captured or "-"
+        when = row.posted or readable(row.captured or "-")
         state = words.say("dossier", f"state-{row.state}")
-        text = row.text if len(row.text) <= MAX_SHOWN else row.text[:MAX_SHOWN] + "…"
-        say(harmless(f"{when}  {row.author or row.kind or '-'}  [{state}]  {row.bundle}  {text}"))
+        line = f"{when}  {row.author or row.kind or '-'}  [{state}]  {row.bundle}"
+        say(harmless(f"{line}  {_cut(row.text)}".rstrip()))
     say(words.say("dossier", "nothing-verified"))
     return int(ExitCode.OK)
 
@@ -246,6 +258,7 @@ def list_(folder: Path, lang: str | None, as_json: bool) -> int:
 @json_option
 def timeline_(folder: Path, output: Path | None, lang: str | None, as_json: bool) -> int:
     """Show what happened when, and the pattern: nature, duration, frequency, intensity."""
+    from evidence_kit.core.verdict_words import readable
     from evidence_kit.core.write_once import write_bytes_once
     from evidence_kit.jobs import dossier_timeline as times
 
@@ -274,8 +287,13 @@ def timeline_(folder: Path, output: Path | None, lang: str | None, as_json: bool
         return int(ExitCode.OK)
     for one in entries:
         what = words.say("dossier", f"event-{one.what}")
-        about = "; ".join([one.account, one.text[:MAX_SHOWN], ", ".join(one.behaviours)])
-        say(harmless(f"{one.shown or '-'}  {what}  {about.strip('; ')}"))
+        parts = (one.account, _cut(one.text), ", ".join(one.behaviours))
+        about = "; ".join(part for part in parts if part) or one.incident or one.bundle
+        say(
+            harmless(
+                f"{readable(one.shown) if one.what in _OURS else one.shown or '-'}  {what}  {about}"
+            )
+        )
     say()
     for row in table[1:]:
         for head, cell in zip(table[0], row, strict=True):

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from evidence_kit.cli.group import Group
 from evidence_kit.cli.identity_print import SCHEMA, identity_json, print_identity
 from evidence_kit.cli.options import identity_option, json_option, new_key_options
 from evidence_kit.cli.output import emit_json, note, say
 from evidence_kit.cli.settings import Settings, home
-from evidence_kit.core.clock import iso
 from evidence_kit.core.errors import ExitCode
 from evidence_kit.core.terminal_text import harmless
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from evidence_kit.jobs.identity import Identity
 
 
-class _Group(click.Group):
+class _Group(Group):
     """The commands here, and those of a module that is loaded when one of them is used."""
 
     _ELSEWHERE = {"request": "request", "import": "import_"}  # noqa: RUF012  (never changed)
@@ -102,7 +102,7 @@ def create(
     if trust:
         note("bundles of this identity are trusted on this machine (evidence-kit trust list)")
     else:
-        note("nothing is trusted yet, your own bundles included (evidence-kit trust add)")
+        note("trusted by nobody yet, nor on this machine (evidence-kit trust add)")
     note("keep the passphrase: without it this key cannot sign any more")
 
 
@@ -147,6 +147,7 @@ def show(identity: str | None, pem: bool, as_json: bool) -> None:
 @json_option
 def list_(as_json: bool) -> None:
     """List the identities on this machine."""
+    from evidence_kit.core.verdict_words import moment
     from evidence_kit.jobs.identity import list_identities
 
     found = list_identities(home())
@@ -156,6 +157,6 @@ def list_(as_json: bool) -> None:
         )
         return
     for one in found:
-        say(f"{one.name}   {harmless(one.info.name)}   until {iso(one.info.not_after)}")
+        say(f"{one.name}   {harmless(one.info.name)}   until {moment(one.info.not_after)}")
     if not found:
         note("there is no identity yet; make one with evidence-kit identity create")

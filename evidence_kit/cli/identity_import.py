@@ -79,7 +79,7 @@ def import_(
     file_passphrase_fd: int | None,
     as_json: bool,
 ) -> None:
-    r"""Use a key and certificate that you have, or a certificate that was requested.
+    """Use a key and certificate that you have, or a certificate that was requested.
 
     FILES are PKCS #12 or PEM: the key, its certificate and every issuer up to the top. Nothing is
     trusted by this: a verifier adds the authority with 'evidence-kit trust'.

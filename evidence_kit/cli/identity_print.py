@@ -16,6 +16,8 @@ SCHEMA = "evidence-kit/identity-result/1"
 
 def print_identity(identity: Identity) -> None:
     """The certificate in words, with the fingerprint in groups."""
+    from evidence_kit.core.verdict_words import moment
+
     info = identity.info
     say(f"identity      {identity.name}")
     labels = {
@@ -28,7 +30,7 @@ def print_identity(identity: Identity) -> None:
         if field in info.fields:
             say(f"{label:<14}{harmless(info.fields[field])}")
     say(f"{'key':<14}{info.key}")
-    say(f"{'valid':<14}{iso(info.not_before)} to {iso(info.not_after)}")
+    say(f"{'valid':<14}{moment(info.not_before)} to {moment(info.not_after)}")
     groups = identity.spoken_fingerprint.split()
     say(f"{'fingerprint':<14}{' '.join(groups[:8])}")
     say(f"{'(SHA-256)':<14}{' '.join(groups[8:])}")

@@ -14,6 +14,7 @@ import traceback
 import click
 
 from evidence_kit import __version__
+from evidence_kit.cli.group import Group
 from evidence_kit.core.errors import EvidenceError, ExitCode
 
 COMMANDS = {
@@ -46,15 +47,15 @@ stay. A capture is 0.15 s shorter for it; 100,000 objects are some 10 MB."""
 
 EPILOG = """\b
 First time here?
-  evidence-kit demo                  see it work, nothing to configure
-  evidence-kit setup                 find or install a browser
-  evidence-kit identity create ...   make your signing key
-  evidence-kit capture URL           keep the evidence, before you report the post
-  evidence-kit verify FILE.asice     check it, on any machine, offline
+  evidence-kit demo               see it work
+  evidence-kit setup              find a browser
+  evidence-kit identity create    make your key
+  evidence-kit capture URL        before you report it
+  evidence-kit verify FILE.asice  anywhere, offline
 """
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """A group that knows its commands' names and help without importing them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

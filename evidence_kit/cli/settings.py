@@ -20,12 +20,13 @@ PREFIX = "EVIDENCE_KIT_"
 
 @dataclass(frozen=True)
 class Key:
-    """One setting: its default, whether it is a list, and what it means."""
+    """One setting: its default, whether it is a list, what it means, and what nothing means."""
 
     name: str
     default: str | tuple[str, ...]
     meaning: str
     choices: tuple[str, ...] = ()
+    empty: str = "none"
 
     @property
     def variable(self) -> str:
@@ -37,14 +38,20 @@ KEYS = (
     Key("output", ".", "folder that new bundles are written to"),
     Key("identity", "default", "name of the identity that signs"),
     Key("language", "nl", "language of reports and verdicts", choices=LANGUAGES),
-    Key("tsa", (), "time-stamping authorities in the order they are tried; URLs or names"),
+    Key(
+        "tsa",
+        (),
+        "time-stamping authorities in the order they are tried; URLs or names; empty for those "
+        "that the program knows",
+        empty="those that the program knows",
+    ),
     Key("second_tsa", "", "another authority that stamps the whole sealed file"),
     Key(
         "ntp",
         ("ntp.time.nl", "pool.ntp.org"),
         "time servers that the clock is compared with; empty for none",
     ),
-    Key("browser", "", "path of the browser; empty to look for one"),
+    Key("browser", "", "path of the browser; empty to look for one", empty="looked for"),
     Key("contact", "", "e-mail address or telephone number that stands in the bundle"),
 )
 

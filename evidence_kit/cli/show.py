@@ -84,18 +84,19 @@ def command(
 def _print(found: Shown, words: Words, out: Console) -> None:
     from rich.text import Text
 
+    from evidence_kit.cli.verdict_print import hanging
     from evidence_kit.core.verdict_words import finding_sentence, moment, verdict_lines
 
     out.print(Text(harmless(found.verdict.path), style="bold"))
     for name, sentence in verdict_lines(found.verdict, words):
-        out.print(Text.assemble("  ", (name, "bold"), ": " if name else "", sentence))
+        hanging(out, Text.assemble((name, "bold"), ": " if name else "", sentence), 2)
     if found.verdict.time.renew_before is not None:
         label = words.say("label", "renew-before")
         out.print(Text(f"  {label}: {moment(found.verdict.time.renew_before)}"))
     mark = "" if found.verified else f" [{words.say('label', 'not-verified')}]"
     if found.record is not None:
         for label, value in _facts(found.record, words):
-            _line(out, f"{words.say('label', label)}{mark}: {harmless(value)}")
+            _line(out, f"{_label(words.say('label', label), mark)} {harmless(value)}")
     if found.supplied is not None:
         for label, value in _supplied_facts(found.supplied):
             _line(out, f"{words.say('label', label)}{mark}: {harmless(value)}")
@@ -111,9 +112,16 @@ def _print(found: Shown, words: Words, out: Console) -> None:
         out.print(Text(f"{words.say('label', 'proof')}{unsound}", style="bold"))
     for finding in proven:
         _line(out, f"  {finding_sentence(finding, words)}")
-    out.print(Text(f"{words.say('label', 'files')}{mark}", style="bold"))
+    if found.files:
+        out.print(Text(f"{words.say('label', 'files')}{mark}", style="bold"))
     for file in found.files:
         _line(out, f"  {file.size:>12} {file.sha256[:16]}… {harmless(file.name)}")
+
+
+def _label(label: str, mark: str) -> str:
+    """A question ends in its own sign."""
+    said = f"{label}{mark}"
+    return said if said.endswith("?") else f"{said}:"
 
 
 def _mark(words: Words) -> str:
@@ -123,17 +131,22 @@ def _mark(words: Words) -> str:
 def _line(out: Console, text: str) -> None:
     from rich.text import Text
 
-    out.print(Text(text))
+    from evidence_kit.cli.verdict_print import hanging
+
+    told = text.lstrip(" ")
+    hanging(out, Text(told), len(text) - len(told), more=2)
 
 
 def _facts(record: Mapping[str, Any], words: Words) -> Iterator[tuple[str, str]]:
+    from evidence_kit.core.verdict_words import content_words, readable
+
     page, request = record["page"], record["request"]
     yield "asked", page["requested_url"]
     if page["final_url"]:
         yield "final", page["final_url"]
     if page["permalink"]:
         yield "permalink", page["permalink"]
-    yield "captured", f"{record['times']['started']} – {record['times']['ended']}"
+    yield "captured", " – ".join(readable(record["times"][key]) for key in ("started", "ended"))
     yield "organisation", record["operator"]["organisation"]
     if record["operator"]["staff_code"]:
         yield "staff-code", record["operator"]["staff_code"]
@@ -141,10 +154,9 @@ def _facts(record: Mapping[str, Any], words: Words) -> Iterator[tuple[str, str]]
     for key in ("reason", "case"):
         if request[key]:
             yield key, request[key]
-    yield (
-        "content-check",
-        ", ".join([record["content_check"]["state"], *record["content_check"]["signals"]]),
-    )
+    check = record["content_check"]
+    seen = ": ".join([check["state"], *([", ".join(check["signals"])] if check["signals"] else [])])
+    yield "content-check", content_words(seen, words)
     for item in record.get("streams", []):
         whole = words.say("label", "whole" if item["complete"] else "not-whole")
         yield "stream", f"{item['url']}: {item['kept']}/{item['parts']}, {whole}"
@@ -181,7 +193,7 @@ def _post(post: Mapping[str, Any], words: Words) -> Iterator[tuple[str, str]]:
     for name, label in (
         ("permalink", "permalink"),
         ("author_handle", "author"),
-        ("author_name", "author"),
+        ("author_name", "author-name"),
         ("created", "created"),
         ("edited", "edited"),
         ("text", "text"),

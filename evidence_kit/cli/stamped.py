@@ -10,6 +10,7 @@ from evidence_kit.cli.settings import Settings, home
 from evidence_kit.core.clock import iso
 from evidence_kit.core.errors import ExitCode
 from evidence_kit.core.terminal_text import harmless
+from evidence_kit.core.verdict_words import moment
 from evidence_kit.gather.time_sources import system_clock
 from evidence_kit.gather.tsa_client import TsaClient
 from evidence_kit.jobs.stamp_later import Stamped
@@ -44,7 +45,7 @@ def stamp_with(
         }
         emit_json("evidence-kit/stamped/1", ExitCode.OK, result)
         return int(ExitCode.OK)
-    say(f"stamped  {iso(done.time)}")
+    say(f"stamped  {moment(done.time)}")
     say(f"  file     {harmless(str(done.path))}")
     for name in done.covers:
         say(f"  covers   {harmless(name)}")

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from evidence_kit.cli.group import Group
 from evidence_kit.cli.options import json_option
 from evidence_kit.cli.output import emit_json, note, say
 from evidence_kit.cli.settings import home
 from evidence_kit.core.clock import iso
 from evidence_kit.core.errors import ExitCode, InputError
 from evidence_kit.core.terminal_text import harmless
+from evidence_kit.core.verdict_words import moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +28,7 @@ SCHEMA = "evidence-kit/trust-result/1"
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.group(name="trust")
+@click.group(name="trust", cls=Group)
 def command() -> None:
     """Say whose signatures and time stamps you trust.
 
@@ -168,11 +170,11 @@ def _print_list(one: ListEntry, now: datetime) -> None:
 
     content = one.content
     late = content.next_update is not None and content.next_update < now
-    due = iso(content.next_update) if content.next_update else "none, the list was closed"
+    due = moment(content.next_update) if content.next_update else "none, the list was closed"
     by = " (named by the list of lists)" if one.lotl_sha256 else ""
     say(f"trusted list of {content.territory}, number {content.sequence}")
     say(f"  publisher    {harmless(content.operator)}")
-    say(f"  issued       {iso(content.issued)}, {content.age(now)} d ago")
+    say(f"  issued       {moment(content.issued)}, {content.age(now)} d ago")
     say(f"  next one due {due}{': get the new one' if late else ''}")
     say(f"  services     {len(content.services)} qualified for time stamps")
     if one.unreadable:
@@ -181,7 +183,7 @@ def _print_list(one: ListEntry, now: datetime) -> None:
     say(f"  signed by    {harmless(one.signer_name)}{by}")
     say(f"  fingerprint  {in_groups(one.signed_by)}")
     say(f"  vouched by   {harmless(one.vouched_by)}; {harmless(one.how)}")
-    say(f"  added        {iso(one.added)}")
+    say(f"  added        {moment(one.added)}")
 
 
 def _list_json(one: ListEntry, now: datetime) -> dict[str, Any]:
@@ -213,9 +215,9 @@ def _print_certificates(entries: Sequence[Entry]) -> None:
         scope = "and those it vouches for" if entry.authority else "itself"
         say(f"{harmless(entry.info.name)}   ({kind}; {scope})")
         say(f"  fingerprint  {in_groups(entry.info.fingerprint)}")
-        say(f"  valid        {iso(entry.info.not_before)} to {iso(entry.info.not_after)}")
+        say(f"  valid        {moment(entry.info.not_before)} to {moment(entry.info.not_after)}")
         say(f"  vouched by   {harmless(entry.vouched_by)}; {harmless(entry.how)}")
-        say(f"  added        {iso(entry.added)}")
+        say(f"  added        {moment(entry.added)}")
 
 
 def _as_json(entry: Entry) -> dict[str, Any]:

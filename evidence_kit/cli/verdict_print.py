@@ -12,12 +12,14 @@ from evidence_kit.core.verdict_words import (
     finding_sentence,
     grouped,
     moment,
+    told_first,
     verdict_lines,
 )
 from evidence_kit.core.words import Words
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 _COLOUR = {
     Status.PASSED: "green",
@@ -46,6 +48,27 @@ def console() -> Console:
     return made
 
 
+def hanging(out: Console, text: Text, indent: int, *, more: int = 0) -> None:
+    """Print a paragraph, indented on every line that the terminal's width makes of it.
+
+    Args:
+        out: where to; in a pipe and in a very narrow terminal it stays one line.
+        text: what; harmless already.
+        indent: columns before it.
+        more: columns before its second and later lines, on top of that.
+    """
+    from rich.text import Text as RichText
+
+    lead = " " * indent
+    if out.soft_wrap:
+        out.print(RichText.assemble(lead, text))
+        return
+    first, *rest = text.wrap(out, out.width - indent - more)
+    out.print(RichText.assemble(lead, first))
+    for line in rest:
+        out.print(RichText.assemble(lead + " " * more, line))
+
+
 def print_verdict(verdict: Verdict, words: Words, out: Console, *, details: bool = False) -> None:
     """Print one verdict; with ``details`` also the checks that found nothing wrong.
 
@@ -58,9 +81,9 @@ def print_verdict(verdict: Verdict, words: Words, out: Console, *, details: bool
     name, sentence = lines[0]
     colour = _COLOUR[verdict.status]
     out.print(Text.assemble("  ", (name, colour), f"  ({verdict.status.value})"))
-    out.print(Text(f"  {sentence}"))
+    hanging(out, Text(sentence), 2)
     for name, sentence in lines[1:]:
-        out.print(Text.assemble("  ", (name, "bold"), ": " if name else "", sentence))
+        hanging(out, Text.assemble((name, "bold"), ": " if name else "", sentence), 2)
     _print_facts(verdict, words, out)
     for section in Section:
         _print_section(verdict, section, words, out, details=details)
@@ -84,7 +107,7 @@ def _print_facts(verdict: Verdict, words: Words, out: Console) -> None:
     if verdict.file is not None:
         facts.append(("sha512", verdict.file.sha512))
     for label, value in facts:
-        out.print(Text(f"  {words.say('label', label)}: {value}"))
+        hanging(out, Text(f"{words.say('label', label)}: {value}"), 2, more=2)
 
 
 def _print_section(
@@ -108,12 +131,8 @@ def _print_section(
         and (details or finding.rule.status is not Status.PASSED or finding.code in TELLING)
     ]
     for finding in _weightiest(found):
-        out.print(
-            Text(
-                f"    {_MARK[finding.rule.status]} {finding_sentence(finding, words)}"
-                f" [{finding.code}]"
-            )
-        )
+        said = f"{_MARK[finding.rule.status]} {finding_sentence(finding, words)} [{finding.code}]"
+        hanging(out, Text(said), 4, more=2)
     rest = len(found) - MAX_SHOWN
     if rest > 0:
         out.print(Text(f"    {words.say('label', 'and-more', {'count': str(rest)})}"))
@@ -133,10 +152,11 @@ def print_summary(verdicts: Sequence[Verdict], words: Words, out: Console) -> No
     table.add_column(words.say("label", "file"), overflow="fold")
     table.add_column(words.say("label", "result"))
     for verdict in verdicts:
-        name = words.say("state-name", verdict.states[0])
+        names = [words.say("state-name", verdict.states[0])]
+        names += [words.say("content-name", one.code) for one in told_first(verdict)]
         table.add_row(
             Text(harmless(verdict.path)),
-            Text(f"{verdict.status.value}: {name}", style=_COLOUR[verdict.status]),
+            Text(f"{verdict.status.value}: {', '.join(names)}", style=_COLOUR[verdict.status]),
         )
     out.print(table)
     out.print(words.say("label", "total", {"count": str(len(verdicts))}))

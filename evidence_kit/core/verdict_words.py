@@ -15,7 +15,12 @@ from evidence_kit.core.words import Words
 MAX_NAMED = 12
 """Files that one sentence names; the findings name them all."""
 
+_WITH_STATE = frozenset({"content.not-there"})
+
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z")
+
+TOLD_FIRST = ("content.not-there", "content.partial", "supplied.not-captured")
+"""What the record says of its own content and a reader must not miss behind an unbroken seal."""
 
 GROUP = 4
 """Characters in a group of a fingerprint: what people read to each other by telephone."""
@@ -33,8 +38,22 @@ def grouped(fingerprint: str) -> str:
 
 def finding_sentence(finding: Finding, words: Words) -> str:
     """The sentence of one finding, harmless for a terminal."""
-    params = {name: _readable(value) for name, value in finding.params.items()}
+    params = {name: readable(value) for name, value in finding.params.items()}
+    if finding.code in _WITH_STATE:
+        params["detail"] = content_words(finding.params.get("detail", ""), words)
     return harmless(words.say("finding", finding.code, {**params, "subject": finding.subject}))
+
+
+def content_words(detail: str, words: Words) -> str:
+    """What the content check found, its state in words: ``login wall (http:403, ...)``.
+
+    Args:
+        detail: the state's code, then a colon and its signals where there are any.
+        words: the language. A state that this version does not know stays as it is.
+    """
+    state, _, signals = detail.partition(": ")
+    known = words.say("content-state", state) if state in words.keys("content-state") else state
+    return f"{known}; {signals}" if signals else known
 
 
 def state_sentence(verdict: Verdict, state: State, words: Words) -> str:
@@ -75,10 +94,13 @@ def _by_list(verdict: Verdict, words: Words) -> str:
 def verdict_lines(verdict: Verdict, words: Words) -> Iterator[tuple[str, str]]:
     """Name and sentence of each state, headline first, then what is always said.
 
-    Where a choice of the caller made the difference, that is said as well.
+    That the post was not there, or was handed in, follows the states: a seal that holds says
+    nothing about it. Where a choice of the caller made the difference, that is said as well.
     """
     for state in verdict.states:
         yield words.say("state-name", state), state_sentence(verdict, state, words)
+    for finding in told_first(verdict):
+        yield words.say("content-name", finding.code), finding_sentence(finding, words)
     codes = {finding.code for finding in verdict.findings}
     for word in sorted(verdict.accepted):
         if ACCEPTABLE[word] & codes:
@@ -86,8 +108,13 @@ def verdict_lines(verdict: Verdict, words: Words) -> Iterator[tuple[str, str]]:
     yield "", words.say("sentence", "always")
 
 
-def _readable(value: str) -> str:
-    """Times in the one form for people; everything else as it is."""
+def told_first(verdict: Verdict) -> Iterator[Finding]:
+    """The findings of :data:`TOLD_FIRST`, in their order."""
+    return (finding for finding in verdict.findings if finding.code in TOLD_FIRST)
+
+
+def readable(value: str) -> str:
+    """A time of a bundle in the one form for people; everything else as it is."""
     if not _TIME.fullmatch(value):
         return value
     try:

@@ -76,7 +76,9 @@ def read_log(
             reason = (error.strerror or "unknown error").lower()
             raise UnreadableFileError(
                 f"cannot read {bundle.name}: {reason}",
-                hint="check the path and your rights to the file",
+                hint="give the bundle's own name, NAME.asice, also where it is gone"
+                if bundle.is_dir()
+                else "check the path and your rights to the file",
             ) from error
     stamps = judge_stamps(bundle, file, anchors=anchors, now=now)
     custody = check_custody(bundle, file, stamps, anchors=anchors, now=now, receipt=receipt)

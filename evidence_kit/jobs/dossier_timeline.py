@@ -213,7 +213,7 @@ def pattern_rows(found: Sequence[Pattern], words: Words) -> list[list[str]]:
             "days": str(one.days),
             "first": one.first.isoformat() if one.first else "",
             "last": one.last.isoformat() if one.last else "",
-            "rate": str(one.per_week),
+            "rate": _number(one.per_week, words),
             "gap": str(one.longest_gap),
             "undated": str(one.undated),
             "rated": str(one.rated),
@@ -229,10 +229,22 @@ def pattern_rows(found: Sequence[Pattern], words: Words) -> list[list[str]]:
                 nature or none,
                 say("dossier", "duration-value", params) if one.first else none,
                 say("dossier", "frequency-value", params) if one.per_week is not None else none,
-                say("dossier", "intensity-value", params) if one.intensity else none,
+                say("dossier", _intensity(one), params) if one.intensity else none,
             ]
         )
     return rows
+
+
+def _intensity(pattern: Pattern) -> str:
+    """Which sentence: "4 to 4" says nothing more than "4"."""
+    low, high = pattern.intensity or (0, 0)
+    return "intensity-one" if low == high else "intensity-value"
+
+
+def _number(value: float | None, words: Words) -> str:
+    """A number as the language writes it: 3, 2.5 or 2,5."""
+    text = "" if value is None else f"{value:g}"
+    return text.replace(".", ",") if words.language == "nl" else text
 
 
 def pattern_svg(entries: Sequence[Entry], words: Words) -> bytes:

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from evidence_kit.core.clock import Clock
 from evidence_kit.core.errors import BrowserError, EvidenceError
 from evidence_kit.core.events import Progress
+from evidence_kit.core.verdict_words import moment
 from evidence_kit.gather.chromium import BrowserFound, find_browser
 from evidence_kit.gather.install import FONTS, HINT, Attempt, ensure_driver, install_browser
 from evidence_kit.gather.proxy import proxies_from
@@ -267,9 +268,13 @@ def _proxy(environment: Mapping[str, str]) -> Iterator[Check]:
 
 
 def _reach(urls: tuple[str, ...], environment: Mapping[str, str]) -> Iterator[Check]:
+    asked = set()
     for url in urls:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+        if (host, port) in asked:  # several services of one authority
+            continue
+        asked.add((host, port))
         proxy = proxies_from(environment).for_target(host, port)
         place = (proxy.host, proxy.port) if proxy else (host, port)
         way = f" through {proxy.name}" if proxy else ""
@@ -282,9 +287,16 @@ def _reach(urls: tuple[str, ...], environment: Mapping[str, str]) -> Iterator[Ch
             yield Check(
                 "tsa",
                 CheckState.WARN,
-                f"no connection to {host} port {port}{way}: {error}",
+                f"no connection to {host} port {port}{way}: {_reason(error)}",
                 "bundles get no time stamp from there; another one can be named with --tsa",
             )
+
+
+def _reason(error: OSError) -> str:
+    """What the system says, without its number."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return (error.strerror or str(error)).lower()
 
 
 def _clock(clock: Clock) -> Iterator[Check]:
@@ -293,6 +305,6 @@ def _clock(clock: Clock) -> Iterator[Check]:
     yield Check(
         "clock",
         CheckState.OK if good else CheckState.FAIL,
-        now.isoformat(timespec="seconds"),
+        moment(now),
         "" if good else "set the clock of this machine",
     )

@@ -7,6 +7,7 @@ lists stand beside them (:mod:`evidence_kit.jobs.trust_lists`).
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,6 +33,11 @@ SCHEMA = "evidence-kit/trust/1"
 
 MAX_FILE = 4 << 20
 """Bytes of a file with certificates; a thousand of them in PEM stay under 3 MiB."""
+
+_SEQUENCE = b"\x30"
+"""Every certificate in DER begins with this octet (ITU-T X.690, 8.9.1)."""
+
+_FORMS = "PEM and DER (.crt, .cer) are read"
 
 MIN_PREFIX = 8
 """Characters of a fingerprint that name an entry: fewer could hit another by chance."""
@@ -77,10 +83,13 @@ def read_certificates(path: Path) -> list[bytes]:
         raise UnreadableFileError(
             f"cannot read {path}: {reason}", hint="check the path and your rights to the file"
         ) from error
+    data = _plain_text(data)
     if b"PRIVATE KEY-----" in data:
         raise InputError(
             f"{path.name} holds a private key", hint="give the certificate alone, never the key"
         )
+    if b"-----BEGIN" not in data and not data.startswith(_SEQUENCE):
+        raise InputError(f"{path.name} is not a certificate", hint=_FORMS)
     try:
         if b"-----BEGIN" in data:
             loaded = x509.load_pem_x509_certificates(data)
@@ -90,12 +99,20 @@ def read_certificates(path: Path) -> list[bytes]:
         for one in encoded:
             certificates.load(one)
     except ValueError as error:
-        raise InputError(
-            f"{path.name} is not a certificate: {error}", hint="PEM and DER (.crt, .cer) are read"
-        ) from error
+        raise InputError(f"{path.name} is not a certificate: {error}", hint=_FORMS) from error
     if len(encoded) > MAX_ANCHORS:
         raise InputError(f"{path.name} holds more than {MAX_ANCHORS} certificates")
     return encoded
+
+
+def _plain_text(data: bytes) -> bytes:
+    """PEM that Windows PowerShell wrote with ``>`` is UTF-16; everything else stays as it is."""
+    if not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data
+    try:
+        return data.decode("utf-16").encode("ascii")
+    except UnicodeError:
+        return data
 
 
 def add_trust(

@@ -146,8 +146,9 @@ def _remarks(record: Mapping[str, Any]) -> Iterator[Finding]:
     for gap in record["missing"]:
         yield Finding("capture.missing-part", gap["what"], {"detail": gap["why"]})
     for note in record["warnings"]:
-        params = {"detail": f"{note['code']}: {note['detail']}"}
-        yield Finding("capture.warning", note["subject"] or note["code"], params)
+        # Without a subject the code stands in its place, and is not said twice.
+        detail = f"{note['code']}: {note['detail']}" if note["subject"] else note["detail"]
+        yield Finding("capture.warning", note["subject"] or note["code"], {"detail": detail})
     for limit in record["limits"]:
         if limit["reached"]:
             yield Finding("capture.limit-reached", limit["name"], {"detail": limit["value"]})
