@@ -431,7 +431,7 @@ def test_the_command(own_home: Path, tmp_path: Path) -> None:
     assert (found["territory"], found["services"], found["sequence"]) == ("XX", 1, 7)
     shown = run(command, ["list"])
     assert "trusted list of XX, number 7" in shown.output
-    assert f"issued       {(NOW - 53 * DAY).strftime('%Y-%m-%dT%H:%M:%SZ')}" in shown.output
+    assert f"issued       {(NOW - 53 * DAY).strftime('%Y-%m-%d %H:%M:%S UTC')}" in shown.output
     gone = run(command, ["remove", found["sha256"][:12]])
     assert gone.exit_code == 0
     assert "nothing is trusted yet" in run(command, ["list"]).output
