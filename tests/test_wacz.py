@@ -10,11 +10,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from evidence_kit.jobs.convert import with_addresses
 from evidence_kit.seal.cdxj import canonical_body, index_lines
 from evidence_kit.seal.redact_types import RedactedExchange
 from evidence_kit.seal.surt import surt
 from evidence_kit.seal.wacz import Page, write_wacz
+from evidence_kit.seal.wacz_read import check_wacz
+from evidence_kit.seal.warc import RecordInfo, warc_uri
 from tests.test_redact import SECRET, exchange
 from tests.test_warc import ODD, write
 
@@ -118,10 +123,61 @@ def test_keys_are_those_of_the_internet_archive(url: str, key: str) -> None:
             b'--XX\r\nContent-Disposition: form-data; name="veld"\r\n\r\nwaarde\r\n--XX--\r\n',
             "veld=waarde",
         ),
+        (
+            "multipart/form-data; boundary=x",
+            b"--x\r\nContent-Disposition: x; name*=\0tf-8''%e2\r\n\r\nv\r\n--x--\r\n",
+            "__wb_post_data=LS14DQpDb250ZW50LURpc3Bvc2l0aW9uOiB4OyBuYW1lKj0AdGYtOCcnJWUyDQoNCnYNCi0t"
+            "eC0tDQo=",
+        ),
     ],
 )
 def test_request_bodies_become_keys(kind: str, body: bytes, query: str) -> None:
     assert canonical_body(kind, body) == query
+
+
+HOSTILE = [
+    "http://[::1/x",
+    "https://[v1.x]/",
+    "https://a[b]c.example/",
+    "http://[::1%25eth0]/",
+    "https://a.example:99999/",
+    "http://a.example:x/",
+    "https://\u2100.example/",
+    "https://" + "a" * 300 + ".example/",
+    "https://xn--\udcff.example/",
+]
+
+
+@pytest.mark.parametrize("url", HOSTILE)
+def test_an_address_that_no_key_can_be_made_of_stops_nothing(tmp_path: Path, url: str) -> None:
+    """The answer stands in the WARC; other answers keep their lines, and the check agrees."""
+    source = tmp_path / "in"
+    items = [
+        replace(exchange(source, response=ODD, url=url, number=1), status=200),
+        replace(exchange(source, response=ODD, number=2), status=200),
+    ]
+    writer = write(tmp_path / "data.warc", *map(RedactedExchange, items))
+    lines = index_lines(writer.records, "data.warc")
+    assert any(b'"https://a.example/' in line for line in lines)
+    assert (tmp_path / "data.warc").read_bytes().count(b"WARC-Type: response") == 2
+    target = tmp_path / "page.wacz"
+    write_wacz(target, tmp_path / "data.warc", writer.records, [], software="x", created=WHEN)
+    with target.open("rb") as stream:
+        found = {item.code for item in check_wacz(stream, target.stat().st_size, "page.wacz")}
+    assert found == {"warc.ok", "wacz.ok"}
+
+
+@pytest.mark.parametrize("url", HOSTILE)
+def test_such_an_address_has_no_port_of_its_own(tmp_path: Path, url: str) -> None:
+    seen = replace(exchange(tmp_path / "in", url=url), local_port=1, remote_port=7)
+    (found,) = with_addresses([seen], [])
+    assert found.remote_port == 7
+
+
+@given(st.text("[]:/?#@%.v1x\\aé\udc80", max_size=30))
+def test_whatever_the_address_the_index_is_written(rest: str) -> None:
+    one = RecordInfo("<x>", "response", warc_uri(f"http://{rest}"), WHEN, 0, 1, "sha256:", 200)
+    index_lines([one], "data.warc")
 
 
 def test_an_empty_capture_gives_an_empty_index() -> None:

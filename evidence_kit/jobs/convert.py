@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from evidence_kit.core.canonical_json import dumps, loads
 from evidence_kit.core.clock import Clock, iso
@@ -63,12 +63,22 @@ def with_addresses(
             exchange = replace(
                 exchange,
                 remote_address=address,
-                remote_port=urlsplit(exchange.url).port or exchange.remote_port,
+                remote_port=_parts(exchange.url).port or exchange.remote_port,
                 address_source="guard" if address else "",
                 notes=(*exchange.notes, *_way_notes(exchange, contact)),
             )
         found.append(exchange)
     return tuple(found)
+
+
+def _parts(url: str) -> SplitResult:
+    """The parts of a recorded address; of one that cannot be taken apart, empty ones."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return urlsplit("")
+    return parts
 
 
 def _way_notes(exchange: Exchange, contact: Contact | None) -> Iterator[str]:
@@ -303,14 +313,14 @@ def _connections(
     """
     hosts = set()
     for exchange in exchanges:
-        host = urlsplit(exchange.url).netloc.rpartition("@")[2]
+        host = _parts(exchange.url).netloc.rpartition("@")[2]
         if exchange.tls is not None:
             hosts.add(host.partition(":")[0] if host.endswith(":443") else host)
             yield host, exchange.tls
     errors = {
         f"{parts.hostname}:{parts.port or 443}": item.error or ""
         for item in recording.failed
-        if (parts := urlsplit(item.url)).scheme in ("https", "wss")
+        if (parts := _parts(item.url)).scheme in ("https", "wss")
     }
     for place, chain in recording.chains.items():
         host = place.removesuffix(":443")

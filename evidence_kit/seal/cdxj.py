@@ -10,6 +10,7 @@ import base64
 import json
 from collections.abc import Iterable
 from datetime import UTC
+from email.errors import MessageError
 from email.parser import BytesParser
 from email.policy import HTTP
 from typing import Any
@@ -29,9 +30,14 @@ MAX_BODY = 1 << 20
 LEFT_OUT = frozenset({"OPTIONS", "HEAD"})
 """Methods that replay never asks for."""
 
+_BAD_FORM = (AttributeError, LookupError, MessageError, RecursionError, TypeError, ValueError)
+"""What the standard library's reader of mail raises on damaged forms; a page writes its own."""
+
 
 def index_lines(records: Iterable[RecordInfo], filename: str) -> list[bytes]:
     """Sorted lines for every response that can be replayed; no cookie, no header values.
+
+    A response whose address no key can be made of stands in the WARC and in no line.
 
     Args:
         records: as the writer returned them.
@@ -58,7 +64,10 @@ def index_lines(records: Iterable[RecordInfo], filename: str) -> list[bytes]:
             body = request_query(record)
             entry["method"] = record.method
             entry["requestBody"] = body
-        key = index_key(record.url, record.method, body)
+        try:
+            key = index_key(record.url, record.method, body)
+        except ValueError:  # an address that cannot be taken apart: nothing asks for it on replay
+            continue
         stamp = record.when.astimezone(UTC).strftime("%Y%m%d%H%M%S")
         lines.append(f"{key} {stamp} {json.dumps(entry)}\n".encode())
     return sorted(lines)
@@ -103,14 +112,17 @@ def _multipart(content_type: str, body: bytes) -> str:
     if "boundary=" not in content_type:
         return ""
     head = f"Content-Type: {content_type}\r\n\r\n".encode("latin-1", "replace")
-    form = BytesParser(policy=HTTP).parsebytes(head + body)
     values: list[tuple[str, bytes]] = []
-    for part in form.iter_parts() if form.is_multipart() else ():
-        name = part.get_param("name", header="content-disposition")
-        data = part.get_payload(decode=True)
-        if isinstance(name, str) and isinstance(data, bytes):
-            values.append((name, data))
-    return urlencode(values)
+    try:
+        form = BytesParser(policy=HTTP).parsebytes(head + body)
+        for part in form.iter_parts() if form.is_multipart() else ():
+            name = part.get_param("name", header="content-disposition")
+            data = part.get_payload(decode=True)
+            if isinstance(name, str) and isinstance(data, bytes):
+                values.append((name, data))
+        return urlencode(values)
+    except _BAD_FORM:
+        return ""
 
 
 def _json_query(body: bytes) -> str:
