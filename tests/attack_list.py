@@ -62,6 +62,7 @@ def _told(name: str, code: str) -> Attack:
 
 
 _CUSTODY = "test_custody.py::"
+_EFFORT = "test_custody_effort.py::"
 _TRUST = "test_cades_trust.py::"
 _OTHERS = "test_cades.py::test_a_signer_who_puts_other_attributes_in"
 _AUTHORITIES = "test_timestamp.py::test_certificates_of_authorities"
@@ -207,6 +208,26 @@ ATTACK_LIST: Mapping[str, tuple[Attack, ...]] = {
             "renewal of another bundle",
             "custody.stamp-invalid",
             "test_stamp_later.py::test_a_renewal_of_another_bundle_counts_for_nothing",
+        ),
+        Attack(
+            "events made to cost time",
+            "custody.limit-reached",
+            _EFFORT + "test_large_events_displace_no_ordinary_ones",
+        ),
+        Attack(
+            "events with many certificates",
+            "custody.limit-reached",
+            _EFFORT + "test_certificates_count_as_well_as_bytes",
+        ),
+        Attack(
+            "time stamps without end",
+            "custody.limit-reached",
+            _EFFORT + "test_stamps_without_end_are_not_looked_at",
+        ),
+        Attack(
+            "renewals that name the same large files again and again",
+            "custody.limit-reached",
+            _EFFORT + "test_each_file_is_digested_once_however_many_renewals_name_it",
         ),
     ),
     "On signature and time": (

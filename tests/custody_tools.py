@@ -12,6 +12,7 @@ from evidence_kit.core.verdict import Verdict
 from evidence_kit.jobs.bundle import Stamp, Stamper
 from evidence_kit.jobs.custody import Added, add_event
 from evidence_kit.jobs.custody import destroy as destroy_job
+from evidence_kit.jobs.effort import MAX_EFFORT
 from evidence_kit.seal.anchors import TrustAnchors
 from evidence_kit.seal.custody import EventDetails
 from evidence_kit.seal.signer import KeySigner
@@ -114,6 +115,12 @@ def misplaced(bundle: Path) -> None:
     """Give one event another number."""
     for path in custody_folder(bundle).glob("0002-*"):
         path.rename(path.with_name(path.name.replace("0002", "0009")))
+
+
+def too_large(bundle: Path) -> None:
+    """Put an event there that is larger than all that may be looked at."""
+    with (custody_folder(bundle) / "0009-note.p7s").open("wb") as stream:
+        stream.truncate(MAX_EFFORT + 1)
 
 
 def custody_restored(bundle: Path) -> None:

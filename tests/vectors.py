@@ -35,7 +35,16 @@ from tests.bundles import (
     unpack,
 )
 from tests.custody_tools import LATER as _AFTER_EVENTS
-from tests.custody_tools import beside, both, custody_restored, fork, record, remove, stranger
+from tests.custody_tools import (
+    beside,
+    both,
+    custody_restored,
+    fork,
+    record,
+    remove,
+    stranger,
+    too_large,
+)
 from tests.custody_tools import misplaced as custody_misplaced
 from tests.custody_tools import vector as custody_vector
 from tests.stream_tools import add_stream
@@ -383,6 +392,7 @@ VECTORS: dict[str, Vector] = {
     "custody.event-other-bundle": custody_vector(lambda path: example().write(path.parent)),
     "custody.event-misplaced": custody_vector(custody_misplaced),
     "custody.event-times": custody_vector(lambda path: record(path, "note", minutes=1)),
+    "custody.limit-reached": custody_vector(too_large),
     "custody.fork": lambda folder: judged(fork(folder), anchors=both(), now=_AFTER_EVENTS),
     "custody.gap": custody_vector(lambda path: remove(path, 3)),
     "custody.destroyed": custody_vector(custody_restored),

@@ -262,6 +262,7 @@ RULES: Mapping[str, Rule] = {
         "custody.event-times",
         "custody.fork",
         "custody.unknown-file",
+        "custody.limit-reached",
         "custody.not-checked",
     ),
     **_rules(

@@ -8,7 +8,7 @@ named, never passed over. A stranger can add an event; it is shown as a stranger
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,9 +18,11 @@ from evidence_kit.core.digests import Digests, digest_bytes
 from evidence_kit.core.findings import Finding, Section, Status
 from evidence_kit.core.layout import custody_folder
 from evidence_kit.core.receipt import Receipt
+from evidence_kit.jobs.effort import CHECK, MAX_EFFORT, Effort, size_of, smallest_first
 from evidence_kit.jobs.verify_stamps import (
     MAX_SIDECARS,
     LaterStamps,
+    Sidecars,
     read_sidecar,
     sidecar_names,
 )
@@ -30,6 +32,9 @@ from evidence_kit.seal.custody import EVENTS, Chain, Event, Link, build_chain, r
 
 CLOCKS = timedelta(minutes=5)
 """How far an event may lie before the one it follows: two workstations' clocks differ by this."""
+
+MAX_NAMED = 5
+"""Files that were not looked at and are named one by one."""
 
 _STAMP = re.compile(r"([0-9]{4})-[a-z0-9-]{1,40}\.tsr")
 _EVENT = re.compile(rf"([0-9]{{4}})-({'|'.join(EVENTS)})(-[0-9]{{1,2}})?\.(json|p7s)")
@@ -91,10 +96,16 @@ def check_custody(
         findings.append(Finding("custody.not-checked", folder.name, {"detail": detail}))
         names = names[:MAX_SIDECARS]
     reader = _Reader(folder, frozenset(names), file, stamps, anchors, now)
+    reader.judge(names)
     for name in names:
         findings += reader.take(name)
     chain = build_chain(reader.links)
     findings += _about_chain(chain)
+    skipped = list(dict.fromkeys((*stamps.skipped, *reader.skipped)))
+    if skipped:
+        named = ", ".join(skipped[:MAX_NAMED]) + (", …" if len(skipped) > MAX_NAMED else "")
+        params = {"count": str(len(skipped)), "files": named}
+        findings.append(Finding("custody.limit-reached", folder.name, params))
     return Custody(chain, reader.signers, stamps, tuple(findings))
 
 
@@ -121,6 +132,28 @@ class _Reader:
         self._there, self._sha512 = file is not None, file.sha512 if file else ""
         self._stamps = stamps
         self._anchors, self._now = anchors, now
+        self._sidecars = Sidecars(folder)
+        self._effort = Effort(MAX_EFFORT)
+        self._judged: dict[str, tuple[bytes, SignatureReport]] = {}
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """Files that were not looked at, since others had taken all that may be spent."""
+        return (*self._effort.skipped, *self._sidecars.skipped)
+
+    def judge(self, names: Iterable[str]) -> None:
+        """Check the signatures of events, as far as there is effort left."""
+        signatures = [name for name in names if _EVENT.fullmatch(name) and name.endswith(".p7s")]
+        for name, size in smallest_first(self._folder, signatures):
+            about = _content_of(name)
+            if not self._effort.take(name, size + size_of(self._folder / about)):
+                continue
+            p7s, content = (read_sidecar(self._folder / one) for one in (name, about))
+            if p7s is None or content is None:
+                continue
+            report = check_signature(p7s, content, anchors=self._anchors, now=self._now)
+            self._effort.charge(report.tries * CHECK)
+            self._judged[name] = content, report
 
     def take(self, name: str) -> Iterator[Finding]:
         """What one file says; an event is told with its ``.p7s``."""
@@ -129,6 +162,8 @@ class _Reader:
             self._link_stamp(name, int(stamp[1]))
         if name in self._stamps.findings:
             yield from self._stamps.findings[name]
+        elif name in self._stamps.skipped:
+            return
         elif stamp is not None and not self._there:
             yield Finding("custody.not-checked", name, {"detail": "the sealed file is not there"})
         elif event is None:
@@ -140,22 +175,22 @@ class _Reader:
             yield from self._event(name, int(event[1]), event[2])
 
     def _link_stamp(self, name: str, number: int) -> None:
-        data = read_sidecar(self._folder / name)
-        if data is not None:
-            self.links.append(Link(name, number, digest_bytes(data).sha512))
+        sha512 = self._sidecars.sha512(name)
+        if sha512 is not None:
+            self.links.append(Link(name, number, sha512))
 
     def _event(self, name: str, number: int, kind: str) -> Iterator[Finding]:
-        p7s = read_sidecar(self._folder / name)
-        if p7s is None:
-            yield Finding("custody.not-checked", name, {"detail": f"cannot read {name}"})
+        sha512 = self._sidecars.sha512(name)
+        if sha512 is None:
+            if name not in self.skipped:
+                yield Finding("custody.not-checked", name, {"detail": f"cannot read {name}"})
             return
-        sha512 = digest_bytes(p7s).sha512
-        content = read_sidecar(self._folder / (name.removesuffix(".p7s") + ".json"))
-        if content is None:
+        if name not in self._judged:
             self.links.append(Link(name, number, sha512))
-            yield Finding("custody.event-incomplete", name)
+            if name not in self._effort.skipped:
+                yield Finding("custody.event-incomplete", name)
             return
-        report = check_signature(p7s, content, anchors=self._anchors, now=self._now)
+        content, report = self._judged[name]
         event, fault = _signed_event(report, content)
         if event is None:
             self.links.append(Link(name, number, sha512))
@@ -173,6 +208,10 @@ class _Reader:
         yield from _who_and_when(name, event, report)
         if event.event == "destroyed":
             yield Finding("custody.destroyed", name, {"time": iso(event.time)})
+
+
+def _content_of(name: str) -> str:
+    return name.removesuffix(".p7s") + ".json"
 
 
 def _signed_event(report: SignatureReport, content: bytes) -> tuple[Event | None, str]:

@@ -20,6 +20,14 @@ from evidence_kit.core.errors import TimestampError
 from evidence_kit.core.findings import Finding
 from evidence_kit.core.layout import custody_folder
 from evidence_kit.core.limits import MAX_SIGNATURE, MAX_TOKEN
+from evidence_kit.jobs.effort import (
+    MAX_DIGESTED,
+    MAX_STAMP_EFFORT,
+    STAMP,
+    Effort,
+    size_of,
+    smallest_first,
+)
 from evidence_kit.seal.anchors import TrustAnchors
 from evidence_kit.seal.der import DerError, parse, to_der
 from evidence_kit.seal.timestamp import CLOCK_SLACK, TokenReport, check_token, normalise_token
@@ -64,10 +72,12 @@ class LaterStamps:
     Attributes:
         findings: by file name, the lists of renewals included.
         trusted: those that count, the oldest first.
+        skipped: files that were not looked at, since others had taken all that may be spent.
     """
 
     findings: Mapping[str, tuple[Finding, ...]]
     trusted: tuple[LaterStamp, ...] = ()
+    skipped: tuple[str, ...] = ()
 
 
 def sidecar_names(bundle: Path) -> list[str]:
@@ -92,6 +102,35 @@ def read_sidecar(path: Path) -> bytes | None:
         return None
 
 
+class Sidecars:
+    """Digests of the files of one folder: each taken once, and not without end.
+
+    Attributes:
+        folder: where they stand.
+        skipped: files that were not read, since others had taken all that may be read.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._left = Effort(MAX_DIGESTED)
+        self._known: dict[str, str | None] = {}
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """See the class."""
+        return tuple(self._left.skipped)
+
+    def sha512(self, name: str) -> str | None:
+        """In hexadecimal; None of what is no small regular file, or was not read."""
+        if name not in self._known:
+            path, found = self.folder / name, None
+            if self._left.take(name, min(size_of(path), MAX_SIGNATURE)):
+                held = read_sidecar(path)
+                found = None if held is None else hashlib.sha512(held).hexdigest()
+            self._known[name] = found
+        return self._known[name]
+
+
 def judge_stamps(
     bundle: Path, file: Digests | None, *, anchors: TrustAnchors, now: datetime
 ) -> LaterStamps:
@@ -112,16 +151,18 @@ def judge_stamps(
     folder = custody_folder(bundle)
     findings: dict[str, tuple[Finding, ...]] = {}
     trusted: list[LaterStamp] = []
-    for name in names:
-        match = _STAMP.fullmatch(name)
-        if match is None:
+    effort, sidecars = Effort(MAX_STAMP_EFFORT), Sidecars(folder)
+    for name, size in smallest_first(folder, filter(_STAMP.fullmatch, names)):
+        lines = size_of(folder / name.replace(".tsr", ".sha512"))
+        if not effort.take(name, STAMP + min(size, MAX_TOKEN) + lines):
             continue
         data = read_sidecar(folder / name)
         if data is None:
             detail = {"detail": f"cannot read {name}"}
             findings[name] = (Finding("custody.not-checked", name, detail),)
             continue
-        about, covered = (file, ()) if match[2] == "sealed" else _listed(folder, match[1], file)
+        number, _, kind = name.removesuffix(".tsr").partition("-")
+        about, covered = (file, ()) if kind == "sealed" else _listed(sidecars, number, file)
         finding, stamp = _judge(name, data, about, anchors, now)
         findings[name] = (finding, *covered)
         if stamp is not None:
@@ -129,7 +170,8 @@ def judge_stamps(
     for name in names:
         if _LIST.fullmatch(name) and name.replace(".sha512", ".tsr") in findings:
             findings[name] = ()  # told with its stamp
-    return LaterStamps(findings, tuple(sorted(trusted, key=lambda stamp: stamp.gen_time)))
+    trusted.sort(key=lambda stamp: (stamp.gen_time, stamp.name))
+    return LaterStamps(findings, tuple(trusted), (*effort.skipped, *sidecars.skipped))
 
 
 def _judge(
@@ -164,13 +206,15 @@ def renewal_list(file: Digests, sidecars: Mapping[str, bytes]) -> bytes:
     return "".join(lines).encode("ascii")
 
 
-def _listed(folder: Path, number: str, file: Digests) -> tuple[Digests | None, tuple[Finding, ...]]:
+def _listed(
+    sidecars: Sidecars, number: str, file: Digests
+) -> tuple[Digests | None, tuple[Finding, ...]]:
     """Digests of a renewal's list where it is over this very file, and what it finds changed.
 
     A sidecar that somebody added is not in the list and spoils nothing; one that was removed or
     changed since is named.
     """
-    data = read_sidecar(folder / f"{number}-renewed.sha512")
+    data = read_sidecar(sidecars.folder / f"{number}-renewed.sha512")
     lines = None if data is None else read_renewal_list(data)
     if data is None or lines is None or lines.get(SEALED_FILE) != file.sha512:
         return None, ()
@@ -178,8 +222,7 @@ def _listed(folder: Path, number: str, file: Digests) -> tuple[Digests | None, t
     for name, stated in lines.items():
         if name == SEALED_FILE:
             continue
-        held = read_sidecar(folder / name)
-        if held is None or hashlib.sha512(held).hexdigest() != stated:
+        if sidecars.sha512(name) != stated and name not in sidecars.skipped:
             changed.append(Finding("custody.renewed-differs", name))
     return digest_bytes(data), tuple(changed)
 

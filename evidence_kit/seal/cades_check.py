@@ -71,6 +71,7 @@ class SignatureReport:
         stamp: the report on the signature time stamp, None without one.
         digest_algorithm: for example ``sha256``.
         signature_algorithm: for example ``ECDSA P-256 with sha256``.
+        tries: how often at most a certificate, list or answer inside was tried with a certificate.
     """
 
     findings: tuple[Finding, ...]
@@ -79,6 +80,7 @@ class SignatureReport:
     stamp: TokenReport | None = None
     digest_algorithm: str = ""
     signature_algorithm: str = ""
+    tries: int = 0
 
 
 @dataclass(frozen=True)
@@ -116,13 +118,16 @@ def check_signature(
             trusted stamp over the file that holds it; the signature's own trusted stamp goes
             before.
     """
+    tries = 0
     try:
-        parts = _take_apart(p7s)
+        data = cms.read(p7s, max_bytes=MAX_SIGNATURE)
+        tries = _tries(data)
+        parts = _take_apart(data)
         broken = tuple(_integrity(parts, content))
     except cms.WeakError as error:
-        return _unusable("signature.weak", error)
+        return _unusable("signature.weak", error, tries)
     except cms.HOSTILE as error:
-        return _unusable("signature.malformed", error)
+        return _unusable("signature.malformed", error, tries)
     stamp = _stamp(parts, anchors, now)
     findings = [*(broken or [Finding("signature.ok")])]
     moment = stamp.gen_time if stamp and stamp.trusted and stamp.gen_time else proved
@@ -143,17 +148,32 @@ def check_signature(
         stamp=stamp,
         digest_algorithm=parts.data.digest,
         signature_algorithm=f"{parts.leaf.key_name} with {parts.data.digest}",
+        tries=tries,
     )
 
 
-def _unusable(code: str, error: BaseException) -> SignatureReport:
+def _unusable(code: str, error: BaseException, tries: int) -> SignatureReport:
     reason = str(error) or type(error).__name__
-    return SignatureReport((Finding(code, "", {"reason": reason}), *_NOT_CHECKED))
+    return SignatureReport((Finding(code, "", {"reason": reason}), *_NOT_CHECKED), tries=tries)
 
 
-def _take_apart(p7s: bytes) -> _Parts:
+def _tries(data: cms.SignedData) -> int:
+    """Each certificate is tried with each, each list and answer with each; the stamp's likewise."""
+    count = len(data.certificates)
+    return count * (count + len(data.crls) + len(data.ocsp)) + _within_stamp(data) ** 2
+
+
+def _within_stamp(data: cms.SignedData) -> int:
+    """Certificates in the time stamp, as far as it has the form of one."""
+    token = data.unsigned.get(cms.TIMESTAMP_TOKEN)
+    parts = token.children[1:] if token is not None else ()
+    fields = [field for part in parts for body in part.children for field in body.children]
+    held = max((len(field.children) for field in fields if field.tag == 0xA0), default=0)
+    return min(held, cms.MAX_CERTIFICATES)
+
+
+def _take_apart(data: cms.SignedData) -> _Parts:
     """The one structure that is written, or an error."""
-    data = cms.read(p7s, max_bytes=MAX_SIGNATURE)
     if data.content_type != cms.DATA or data.content is not None:
         raise cms.StructureError("not a detached signature")
     if data.signed.keys() != SIGNED_ATTRIBUTES:

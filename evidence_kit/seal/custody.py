@@ -217,15 +217,16 @@ def build_chain(links: Iterable[Link]) -> Chain:
         if link.event is None:
             parents[link.file] = ()
             continue
-        known = [one for one in ordered if one.sha512 in link.event.predecessors]
+        before = dict.fromkeys(link.event.predecessors)
+        known = [one for one in ordered if one.sha512 in before]
         named |= {one.sha512 for one in known}
         parents[link.file] = tuple(one.file for one in known)
         missing = [one for one in link.event.predecessors if one not in by_digest]
         gaps += [(link.file, one) for one in missing]
         if not missing:
             gaps += _skipped(link, link.event, known)
-        before = [one.file for one in known if one.event is not None]
-        for file in before or ([] if missing else [""]):
+        events = [one.file for one in known if one.event is not None]
+        for file in events or ([] if missing else [""]):
             followers.setdefault(file, []).append(link.file)
     forks = tuple((file, tuple(after)) for file, after in followers.items() if len(after) > 1)
     heads = tuple(link for link in ordered if link.sound and link.sha512 not in named)

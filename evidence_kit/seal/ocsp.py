@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 
 from cryptography import x509 as pyca
 from cryptography.hazmat.primitives.hashes import SHA1
@@ -75,7 +76,7 @@ class Response:
     digest: str
     ecdsa: bool
     certificates: tuple[Certificate, ...]
-    parsed: ocsp.OCSPResponse
+    parsed: ocsp.OCSPResponse = field(compare=False)
 
 
 def make_request(certificate: Certificate, issuer: Certificate) -> bytes:
@@ -180,6 +181,7 @@ def wrap(parts: bytes) -> bytes:
     return der.encode(der.SEQUENCE, der.encode(der.ENUMERATED, b"\0") + body)
 
 
+@lru_cache(maxsize=x509.KEPT_ANSWERS)
 def answers_for(response: Response, issuer: Certificate) -> bool:
     """Whether ``issuer`` signed the answer, or somebody whom it named for that signed it.
 
