@@ -90,7 +90,7 @@ def test_each_bit_turned(name: str) -> None:
         for bit in range(len(data) * 8):
             turned = bytearray(data)
             turned[bit // 8] ^= 1 << bit % 8
-            changed = replace(good, **{way: bytes(turned)})
+            changed = good.changed(way, bytes(turned))
             got = assert_nothing_else(good, changed)[way == "received"]
             if protected <= bit // 8 < last:
                 assert got != whole, f"bit {bit} does not count"
@@ -134,7 +134,7 @@ def test_any_mutation(name: str, data: st.DataObject) -> None:
             st.integers(0, len(other)).map(lambda start: other[start:]),
         )
     )
-    assert_nothing_else(good, replace(good, **{way: old[:at] + piece + old[end:]}))
+    assert_nothing_else(good, good.changed(way, old[:at] + piece + old[end:]))
 
 
 @pytest.mark.parametrize("name", SHORT)

@@ -10,7 +10,7 @@ import io
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -44,6 +44,10 @@ class Recording:
     version: str = ""
     suite: str = ""
     resumed: bool = False
+
+    def changed(self, way: str, data: bytes) -> Recording:
+        """The same with other ciphertext of one direction."""
+        return replace(self, sent=data) if way == "sent" else replace(self, received=data)
 
     def open(self) -> TlsConnection:
         return open_tls(io.BytesIO(self.sent), io.BytesIO(self.received), KeyLog.parse(self.keys))
