@@ -20,6 +20,7 @@ from tests.tls_made import (
     HANDSHAKE,
     KEY_UPDATE,
     Made,
+    Sealer,
     clear,
     message,
 )
@@ -121,20 +122,22 @@ def test_new_keys_again_and_again() -> None:
     assert made.recording().read() == (b"q0q1q2q3", b"a0a1a2a3end")
 
 
-@pytest.mark.parametrize(
-    "bad",
-    [
-        lambda client: client.seal(HANDSHAKE, KEY_UPDATE + TICKET),
-        lambda client: client.seal(HANDSHAKE, KEY_UPDATE + b"\x04"),
-        lambda client: client.seal(HANDSHAKE, KEY_UPDATE * 2),
-        lambda client: client.seal(HANDSHAKE, TICKET[:9]) + client.seal(DATA, b"b"),
-        lambda client: client.seal(HANDSHAKE, TICKET[:9]) + client.seal(ALERT, CLOSE_NOTIFY),
-    ],
-)
-def test_messages_that_are_not_in_order(bad: Callable[..., bytes]) -> None:
+OUT_OF_ORDER: dict[str, Callable[[Sealer], bytes]] = {
+    "new keys, then a ticket": lambda one: one.seal(HANDSHAKE, KEY_UPDATE + TICKET),
+    "new keys, then a byte": lambda one: one.seal(HANDSHAKE, KEY_UPDATE + b"\x04"),
+    "new keys twice": lambda one: one.seal(HANDSHAKE, KEY_UPDATE * 2),
+    "data in a message": lambda one: one.seal(HANDSHAKE, TICKET[:9]) + one.seal(DATA, b"b"),
+    "an alert in a message": lambda one: (
+        one.seal(HANDSHAKE, TICKET[:9]) + one.seal(ALERT, CLOSE_NOTIFY)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OUT_OF_ORDER)
+def test_messages_that_are_not_in_order(name: str) -> None:
     made = Made()
     client, _ = made.begin()
-    made.sent += client.seal(DATA, b"a") + bad(client)
+    made.sent += client.seal(DATA, b"a") + OUT_OF_ORDER[name](client)
     assert until_error(made.recording().open().sent(), "not in order") == b"a"
 
 
@@ -340,27 +343,26 @@ def test_tls_12_empty_records_and_warnings() -> None:
     assert list(made.received()) == [b"c"]
 
 
-@pytest.mark.parametrize(
-    ("bad", "words"),
-    [
-        (lambda one: one.seal(HANDSHAKE, message(1, bytes(50))), "negotiated anew"),
-        (lambda one: one.seal(HANDSHAKE, message(2, bytes(50))), "negotiated anew"),
-        (lambda one: one.seal(20, b"\x01"), "not in order"),
-        (lambda one: one.seal(ALERT, b""), "alert"),
-        (lambda one: one.seal(DATA, bytes((1 << 14) + 1)), "more content"),
-        (lambda one: CHANGE_CIPHER, "does not open"),
-        (lambda one: clear(DATA, bytes(23)), "does not open"),
-        (lambda one: clear(DATA, bytes(48)), "does not open"),
-        (lambda one: clear(DATA, b""), "does not open"),
-        (lambda one: b"\x17\x03\x03\x48\x01", "no TLS record"),
-    ],
-)
+REFUSED_12: dict[str, tuple[Callable[[Gcm | Cbc], bytes], str]] = {
+    "a ClientHello": (lambda one: one.seal(HANDSHAKE, message(1, bytes(50))), "negotiated anew"),
+    "a ServerHello": (lambda one: one.seal(HANDSHAKE, message(2, bytes(50))), "negotiated anew"),
+    "new ciphers": (lambda one: one.seal(20, b"\x01"), "not in order"),
+    "no alert": (lambda one: one.seal(ALERT, b""), "alert"),
+    "too much": (lambda one: one.seal(DATA, bytes((1 << 14) + 1)), "more content"),
+    "in the clear": (lambda one: CHANGE_CIPHER, "does not open"),
+    "too short": (lambda one: clear(DATA, bytes(23)), "does not open"),
+    "zeros": (lambda one: clear(DATA, bytes(48)), "does not open"),
+    "nothing": (lambda one: clear(DATA, b""), "does not open"),
+    "too long": (lambda one: b"\x17\x03\x03\x48\x01", "no TLS record"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED_12)
 @pytest.mark.parametrize("kind", [Gcm, Cbc])
-def test_tls_12_records_that_are_refused(
-    kind: type[Gcm] | type[Cbc], bad: Callable[..., bytes], words: str
-) -> None:
+def test_tls_12_records_that_are_refused(kind: type[Gcm] | type[Cbc], name: str) -> None:
     client, server = kind(0), kind(1)
     sent, received = connection(client, server, kind.cipher)
+    bad, words = REFUSED_12[name]
     sent += client.seal(DATA, b"a") + bad(client) + client.seal(DATA, b"b")
     assert until_error(recording(sent, received).open().sent(), words) == b"a"
 
