@@ -105,6 +105,26 @@ def test_every_command_in_the_documents_exists(document: Path) -> None:
         assert options <= known | {"--help"}, line
 
 
+def test_the_messages_that_the_manual_explains_are_what_the_program_says() -> None:
+    text = (
+        (ROOT / "docs/nl/handleiding.md").read_text("utf-8").partition("## Wat kan er misgaan")[2]
+    )
+    source = "".join(path.read_text("utf-8") for path in (ROOT / "evidence_kit").rglob("*.py"))
+    rows = re.findall(r"^\| (.*?) \|", text, re.MULTILINE)
+    messages = [message for row in rows for message in re.findall(r"`([^`]+)`", row)]
+    assert len(messages) > 12
+    for message in messages:
+        assert all(part.strip() in source for part in message.split("…")), message
+
+
+@pytest.mark.parametrize("name", ["manual.md", "nl/handleiding.md", "dossier.md"])
+def test_a_command_of_the_manual_can_be_pasted_into_every_shell(name: str) -> None:
+    """PowerShell knows no backslash at the end of a line."""
+    text = (ROOT / "docs" / name).read_text("utf-8")
+    for block in re.findall(r"```\n(.*?)```", text, re.DOTALL):
+        assert "\\\n" not in block
+
+
 def test_the_architecture_names_every_module() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
     floors = re.split(r"^### ", text.partition("## Modules")[2], flags=re.MULTILINE)[1:]

@@ -107,7 +107,8 @@ def _session(uri: Pkcs11Uri, pin: str) -> Iterator[Any]:
     except ImportError as error:
         raise KeyUnavailableError(
             "the part for smart cards and HSMs is not installed",
-            hint="pip install 'evidence-kit[pkcs11]'",
+            hint="it comes with evidence-kit[pkcs11]; where its source is: "
+            'pipx install --force ".[pkcs11]"',
         ) from error
     with _said("the token cannot be opened"):
         library = pkcs11.lib(uri.module)

@@ -74,7 +74,9 @@ def tool_version() -> str:
     except PackageNotFoundError:
         pass
     raise ConfigError(
-        "yt-dlp is not installed", hint='pip install "evidence-kit[media]", or leave --media-tool'
+        "yt-dlp is not installed",
+        hint="it comes with evidence-kit[media]; where its source is: "
+        'pipx install --force ".[media]"; or leave --media-tool out',
     )
 
 

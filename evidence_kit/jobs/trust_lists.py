@@ -99,7 +99,8 @@ def add_list(
     if not available():
         raise ConfigError(
             "trusted lists need further libraries",
-            hint='pip install "evidence-kit[etsi]"',
+            hint="it comes with evidence-kit[etsi]; where its source is: "
+            'pipx install --force ".[etsi]"',
         )
     data = _read(path)
     above = _read(lotl) if lotl is not None else None
