@@ -19,6 +19,7 @@ from benchmarks import (
     bench_many,
     bench_recorder,
     bench_seal,
+    bench_tls,
     bench_verify,
 )
 from benchmarks.timing import Pair
@@ -93,6 +94,11 @@ def _large_body() -> Iterator[Row]:
     yield Row(f"{what}, recorded", "memory", 0, 0, found.memory, limit, "MiB")
 
 
+def _tls() -> Iterator[Row]:
+    what = f"{bench_tls.MEGABYTES} MiB of TLS opened"
+    yield _pair(what, "AES-GCM alone", bench_tls.LIMIT, bench_tls.measure())
+
+
 def _many() -> Iterator[Row]:
     found = bench_many.measure()
     yield Row(
@@ -145,6 +151,7 @@ def main() -> int:
         _capture,
         _recorder,
         _large_body,
+        _tls,
         _many,
         partial(_verify, megabytes),
         partial(_seal, megabytes),

@@ -7,13 +7,19 @@ import sys
 
 import pytest
 
-from benchmarks import bench_help
+from benchmarks import bench_help, bench_tls
 
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("speed")
 def test_help_starts_within_twice_a_bare_click_program() -> None:
     assert bench_help.measure(runs=7).ratio <= bench_help.LIMIT
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("speed")
+def test_tls_is_opened_at_the_speed_of_its_cipher() -> None:
+    assert bench_tls.measure(megabytes=64, runs=15).ratio <= bench_tls.LIMIT
 
 
 LOADED_AHEAD = """\
