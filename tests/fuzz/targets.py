@@ -283,7 +283,7 @@ def tls_peer(data: bytes) -> None:
     records, rest = [], data
     while len(rest) >= 3:
         size = int.from_bytes(rest[1:3], "big")
-        records.append((rest[0], rest[3 : 3 + size]))
+        records.append((rest[0] or 1, rest[3 : 3 + size]))  # type 0 would be padding in TLS 1.3
         rest = rest[3 + size :]
     said = b"".join(content for kind, content in records if kind == 23)
     made, sealer = Made(), Gcm(0)
