@@ -16,7 +16,7 @@ from evidence_kit.seal.bagit import BagInfo, tag_files
 from evidence_kit.seal.cades import attach_timestamp, sign, signature_value
 from evidence_kit.seal.container_write import Member, write_container
 from evidence_kit.seal.manifest import write_manifest
-from tests.bundles import example_of, make_signer, token
+from tests.bundles import FIRST_EVENT, example_of, first_event, make_signer, token
 from tests.pki import pem_of
 
 MEDIA = "data/media/film.mp4"
@@ -60,6 +60,7 @@ def make(folder: Path, megabytes: int) -> Large:
         for name in sorted([*case.files, MEDIA])
     ]
     _add(sources, digests, {"data/capture.json": dumps(case.record)})
+    _add(sources, digests, {FIRST_EVENT: dumps(first_event(case.record, when))})
     _add(sources, digests, tag_files(digests, BagInfo("Benchmark", case.record["id"], when, "-")))
     _add(sources, digests, {MANIFEST: write_manifest(digests)})
     manifest = sources[MANIFEST]

@@ -43,6 +43,7 @@ from tests.test_wacz_read import ANSWER, keep, package, record, sha, warc
 from tests.test_wacz_read import files as wacz_files
 from tests.vector_tools import Vector, of_bytes, of_case, of_forgery
 from tests.vectors_signature import revoked
+from tests.vectors_twice import TWICE_ATTACKS
 
 WARC = "data/api/exchanges.warc"
 SHOT = "data/web/screenshot.png"
@@ -355,6 +356,7 @@ ON_CONTENT: dict[str, tuple[Vector, str]] = {
         of_case(_after_the_record),
         "artefact.differs",
     ),
+    **TWICE_ATTACKS,
     "two files swapped": (of_forgery(_swap), "file.changed"),
     "signature stripped": (of_forgery(lambda files: files.pop(SIGNATURE)), "signature.missing"),
     "signature of another bundle": (of_forgery(_other_signature), "signature.wrong-digest"),

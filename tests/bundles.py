@@ -45,6 +45,7 @@ NOW = WHEN + timedelta(hours=1)
 """The verifier's clock."""
 
 NONCE = bytes(range(32))
+FIRST_EVENT = "custody/0001-captured.json"
 CAPTURE_ID = f"{compact(WHEN)}-0011aabb"
 NAME = f"{compact(WHEN)}-127.0.0.1-0011aabb.asice"
 
@@ -138,6 +139,8 @@ class Case:
         record: the capture record; artefacts are filled in from ``files`` when sealing.
         edit_record: last change to the record, after the artefacts were filled in.
         tags: further files beside ``data/``.
+        edit_first: change to the first event of the chain of custody, which is made from the
+            record; None for none.
         edit_sealed: change to all files after the bag's lists were made, before signing.
         stamp: when the signature is stamped; None for no stamp.
     """
@@ -146,6 +149,7 @@ class Case:
     record: dict[str, Any]
     edit_record: Callable[[dict[str, Any]], None] = lambda record: None
     tags: dict[str, bytes] = field(default_factory=lambda: {"README.txt": b"Lees mij\n"})
+    edit_first: Callable[[dict[str, Any]], dict[str, Any]] | None = lambda event: event
     edit_sealed: Callable[[dict[str, bytes]], None] = lambda files: None
     edit_signature: Callable[[bytes], bytes] = lambda p7s: p7s
     sign_with: KeySigner = field(default_factory=signer)
@@ -163,6 +167,9 @@ class Case:
         record["operator"]["certificate_sha256"] = fingerprint
         self.edit_record(record)
         files.setdefault("data/capture.json", dumps(record))
+        if self.edit_first is not None:
+            event = self.edit_first(first_event(record, self.signed))
+            files.setdefault(FIRST_EVENT, dumps(event))
         files |= tag_files(_digests(files), _info())
         self.edit_sealed(files)
         files[MANIFEST] = write_manifest(_digests(files))
@@ -178,6 +185,28 @@ class Case:
         path = folder / name
         path.write_bytes(self.seal())
         return path
+
+
+def first_event(
+    record: Mapping[str, Any], when: datetime, event: str = "captured"
+) -> dict[str, Any]:
+    """The first event of the chain of custody, as this record has it."""
+    operator, why = record.get("operator", {}), record.get("request", record)
+    return {
+        "schema": "evidence-kit/custody/1",
+        "number": 1,
+        "event": event,
+        "time": iso(when),
+        "capture": record.get("id", CAPTURE_ID),
+        "organisation": operator.get("organisation", ""),
+        "staff_code": operator.get("staff_code"),
+        "certificate_sha256": operator.get("certificate_sha256", ""),
+        "reason": why.get("reason", ""),
+        "case": why.get("case", ""),
+        "captured_until": iso(when - timedelta(seconds=5)),
+        "seconds_until_sealing": 5.0,
+        "recovered": False,
+    }
 
 
 def _info() -> BagInfo:

@@ -11,9 +11,9 @@ from typing import Any
 import dkim  # type: ignore[import-untyped]
 from cryptography.hazmat.primitives import serialization
 
-from evidence_kit.core.canonical_json import dumps
+from evidence_kit.core.canonical_json import dumps, loads
 from evidence_kit.core.clock import iso
-from tests.bundles import CAPTURE_ID, WHEN, Case, signer
+from tests.bundles import CAPTURE_ID, WHEN, Case, first_event, signer
 from tests.pki import key_of
 
 DOMAIN, SELECTOR = "pleinpraat.example", "s2026"
@@ -125,6 +125,8 @@ class SuppliedCase(Case):
         from tests.bundles import _digests, _info, pack, token
 
         files = {**self.files, **self.tags}
+        first = first_event(loads(self.files["data/supplied.json"]), self.signed, "supplied")
+        files["custody/0001-supplied.json"] = dumps(first)
         files |= tag_files(_digests(files), _info())
         files[MANIFEST] = write_manifest(_digests(files))
         p7s = sign(files[MANIFEST], self.sign_with, signing_time=self.signed)

@@ -82,6 +82,7 @@ from tests.vectors_signature import (
     with_sha1,
     with_stray,
 )
+from tests.vectors_twice import TWICE
 from tests.zip_forge import Forged, build, good_entries, with_last
 
 
@@ -374,6 +375,7 @@ VECTORS: dict[str, Vector] = {
     "atproto.key-of-web-site": _proof(did="did:web:jan.test"),
     "atproto.key-superseded": _key_replaced(),
     "atproto.key-not-in-log": _proof(signing=Key(62)),
+    **TWICE,
     "custody.none": _GOOD,
     "custody.stamp-ok": with_sidecar("0001-sealed.tsr", second_stamp),
     "custody.stamp-invalid": with_sidecar("0001-sealed.tsr", lambda _: second_stamp(b"other")),

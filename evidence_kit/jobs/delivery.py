@@ -227,6 +227,7 @@ def seal_capture(
         StorageError: the bundle or its receipt cannot be written; the work folder stays.
     """
     names = authorities(request.tsas)
+    stated = loads((work.data / RECORD).read_bytes())["request"]  # without secrets
     second = (request.second_tsa,) if request.second_tsa else ()
     return seal_folder(
         work,
@@ -235,8 +236,8 @@ def seal_capture(
             organisation=operator.organisation,
             staff_code=operator.staff_code,
             contact=request.contact,
-            reason=request.reason,
-            case=request.case,
+            reason=stated["reason"],
+            case=stated["case"],
             host=target_of(request.url)[0],
             captured_until=recovered_until or clock(),
             recovered=recovered_until is not None,

@@ -128,7 +128,8 @@ def examine(
         findings += _no_signature("signature.not-checked")
     record, start, supplied = None, None, None
     if Verdict(str(path), tuple(findings)).section(Section.INTEGRITY) is Status.PASSED:
-        content = check_content(walked, report.signer.fingerprint if report.signer else "")
+        by = report.signer.fingerprint if report.signer else ""
+        content = check_content(walked, by, report.signing_time)
         findings += content.findings
         record, supplied = content.record, content.supplied
         if record is not None:

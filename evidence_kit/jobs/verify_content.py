@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from evidence_kit.core.canonical_json import JsonError, loads, same_json
@@ -18,6 +19,7 @@ from evidence_kit.core.limits import MAX_JSON_BYTES
 from evidence_kit.core.page_text import compare_post
 from evidence_kit.core.post import FIELDS, resolve_pointer
 from evidence_kit.core.schemas import schema_fault
+from evidence_kit.jobs.verify_first import check_first_event
 from evidence_kit.jobs.verify_proof import check_platform_proof
 from evidence_kit.jobs.verify_streams import check_streams
 from evidence_kit.jobs.verify_supplied import SUPPLIED, check_supplied
@@ -48,19 +50,21 @@ class Content:
     supplied: Mapping[str, Any] | None = None
 
 
-def check_content(walked: Walk, signer: str) -> Content:
+def check_content(walked: Walk, signer: str, signed: datetime | None = None) -> Content:
     """Check everything in ``data/`` against the capture record and against itself.
 
     Args:
         walked: a container whose files were found to be the signed ones.
         signer: SHA-256 of the certificate that signed, hexadecimal.
+        signed: signing time as the signature states it.
 
     Raises:
         UnreadableFileError: the file cannot be read any more, or changed since the walk.
     """
     if SUPPLIED in walked.entries and CAPTURE not in walked.entries:
         found = check_supplied(walked, signer)
-        return Content(None, found.findings, found.record)
+        first = _first_event(walked, found.record, "supplied", signed)
+        return Content(None, (*found.findings, *first), found.record)
     record, faults = read_capture(walked)
     if record is None:
         return Content(None, faults)
@@ -68,6 +72,7 @@ def check_content(walked: Walk, signer: str) -> Content:
     if record["operator"]["certificate_sha256"] != signer:
         against.append(Finding("capture.other-signer", CAPTURE))
     findings = against or [Finding("capture.ok")]
+    findings += _first_event(walked, record, "captured", signed)
     findings += _remarks(record)
     findings += _check_post(walked)
     findings += _compare_with_page(walked, record)
@@ -76,6 +81,13 @@ def check_content(walked: Walk, signer: str) -> Content:
     findings += check_streams(walked, record)
     findings += check_platform_proof(walked, record)
     return Content(record, tuple(findings))
+
+
+def _first_event(
+    walked: Walk, record: Mapping[str, Any] | None, event: str, signed: datetime | None
+) -> Iterator[Finding]:
+    if record is not None:
+        yield from check_first_event(walked, record, event=event, signed=signed)
 
 
 def read_capture(walked: Walk) -> tuple[Mapping[str, Any] | None, tuple[Finding, ...]]:
