@@ -83,7 +83,7 @@ def test_the_record_tells_what_was_asked_and_done(captured: Captured) -> None:
     assert record["page"]["final_url"] == captured.url
     assert record["operator"]["staff_code"] == "ICT-07"
     assert record["account"] == {"logged_in": False, "name": None}
-    assert record["recording"]["method"] == "chromium-netlog"
+    assert record["recording"]["method"] == "evidence-kit-relay"
     assert record["recording"]["cross_check"]["only_devtools"] == []
     assert record["recording"]["problems"] == []
     assert record["platform"]["adapter"] == "mastodon"

@@ -131,7 +131,7 @@ def test_a_log_without_constants_says_so(tmp_path: Path) -> None:
 
 def test_bytes_must_be_as_many_as_the_line_says() -> None:
     good = strip_line(data("SOCKET_BYTES_SENT", 1, b"abcdef"))
-    assert read_bytes(good) == b"abcdef"
+    assert read_bytes(good) == (6, b"abcdef")
     with pytest.raises(LineError):
         read_bytes(good.replace(b'"byte_count":6', b'"byte_count":7'))
     with pytest.raises(LineError):

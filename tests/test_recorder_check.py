@@ -34,9 +34,13 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Self-tests made; the browser here is a file that nobody could start."""
     made: list[str] = []
 
-    def test(browser: BrowserFound, driver: Driver | None = None) -> SelfTest:
+    def test(
+        browser: BrowserFound, driver: Driver | None = None, wanted: Method = Method.RELAY
+    ) -> SelfTest:
         made.append(browser.sha256())
-        return SelfTest(browser.product, True, "" if len(made) < 3 else "the log is empty")
+        if len(made) < 3:
+            return SelfTest(browser.product, True, method=wanted)
+        return SelfTest(browser.product, True, "the log is empty", method=Method.CDP)
 
     monkeypatch.setattr(recorder_check, "self_test", test)
     return made
@@ -47,7 +51,7 @@ def test_each_browser_is_tested_once(
 ) -> None:
     cache = tmp_path / "cache"
     first = check_recorder(program, cache, Silent())
-    assert first.method is Method.NETLOG
+    assert first.method is Method.RELAY
     assert check_recorder(program, cache, Silent()) == first
     assert len(asked) == 1
     program.path.write_bytes(b"an updated browser")
@@ -76,7 +80,32 @@ def test_a_cache_that_cannot_be_written_hinders_nobody(
     program: BrowserFound, asked: list[str], tmp_path: Path
 ) -> None:
     (tmp_path / "cache").write_text("a file in the way", "utf-8")
-    assert check_recorder(program, tmp_path / "cache", Silent()).method is Method.NETLOG
+    assert check_recorder(program, tmp_path / "cache", Silent()).method is Method.RELAY
+
+
+def test_each_way_of_recording_is_tested_for_itself(
+    program: BrowserFound, asked: list[str], tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache"
+    check_recorder(program, cache, Silent())
+    by_log = check_recorder(program, cache, Silent(), wanted=Method.NETLOG)
+    assert by_log.method is Method.NETLOG
+    assert len(asked) == 2
+    assert check_recorder(program, cache, Silent()).method is Method.RELAY
+    assert check_recorder(program, cache, Silent(), wanted=Method.NETLOG) == by_log
+    assert len(asked) == 2
+
+
+def test_an_outcome_of_a_way_that_is_unknown_here_does_not_count(
+    program: BrowserFound, asked: list[str], tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache"
+    check_recorder(program, cache, Silent())
+    items = json.loads((cache / CACHE).read_bytes())
+    items[0]["found"] = "another-way"
+    (cache / CACHE).write_text(json.dumps(items), "utf-8")
+    assert check_recorder(program, cache, Silent()).method is Method.RELAY
+    assert len(asked) == 2
 
 
 def _fail_self_test(home: Path) -> None:
@@ -86,7 +115,9 @@ def _fail_self_test(home: Path) -> None:
     item = {
         "sha256": browser.sha256(),
         "place": f"{browser.binary} {stat.st_size} {stat.st_mtime_ns}",
-        "why": "the logged answer differs from the one sent",
+        "wanted": "evidence-kit-relay",
+        "found": "chromium-cdp",
+        "why": "the answer recorded for our page differs",
         "version": recorder_check.VERSION,
     }
     (home / "cache").mkdir()

@@ -22,7 +22,11 @@ class Representation(StrEnum):
 
 
 class Source(StrEnum):
-    """Who reported the exchange."""
+    """Who reported the exchange, and whose bytes it has."""
+
+    RELAY = "evidence-kit-relay"
+    """The browser's network log reported it; the bytes were copied on their way to the browser,
+    TLS opened with the browser's keys."""
 
     NETLOG = "chromium-netlog"
     CDP = "chromium-cdp"

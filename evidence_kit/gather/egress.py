@@ -17,6 +17,7 @@ from evidence_kit.core.clock import Clock
 from evidence_kit.core.errors import NetworkError
 from evidence_kit.core.events import EventLog
 from evidence_kit.gather.addresses import Resolve, system_resolve
+from evidence_kit.gather.connection_copy import CopyFolder
 from evidence_kit.gather.contacts import Contact, ContactList
 from evidence_kit.gather.egress_policy import EgressPolicy
 from evidence_kit.gather.proxy import (
@@ -77,6 +78,10 @@ class Guard:
     def http_port(self) -> int:
         """Loopback port of the door for plain http, 0 where there is none."""
         return self._relay.http_port
+
+    def copy_to(self, copies: CopyFolder | None) -> None:
+        """Copy what passes on the browser's connections that begin from now on; None ends that."""
+        self._relay.copies = copies
 
     @property
     def contacts(self) -> tuple[Contact, ...]:

@@ -25,7 +25,15 @@ from evidence_kit.gather.proxy import (
     Proxy,
     name_of_failure,
 )
-from evidence_kit.gather.relay_streams import BUFFER, close, connect, judge, pump
+from evidence_kit.gather.relay_streams import (
+    BUFFER,
+    Reader,
+    Writer,
+    close,
+    connect,
+    judge,
+    pump,
+)
 
 
 class _BadRequestError(OSError):
@@ -71,7 +79,7 @@ class HttpDoor:
         self._contacts = contacts
         self._clock = clock
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, reader: Reader, writer: Writer) -> None:
         """One connection: all its requests are for one host, as browsers do it.
 
         A refusal is a closed connection: an answer would be taken for the site's.
@@ -102,7 +110,7 @@ class HttpDoor:
 
     async def _open(
         self, contact: Contact, proxy: Proxy | None
-    ) -> tuple[Contact, asyncio.StreamReader, asyncio.StreamWriter] | None:
+    ) -> tuple[Contact, Reader, Writer] | None:
         if proxy is None:
             contact, good = await judge(self._policy, contact)
             found = await connect(good, contact.port) if good else None
@@ -126,8 +134,8 @@ class HttpDoor:
 
 async def _requests(
     request: _Request,
-    reader: asyncio.StreamReader,
-    writer: asyncio.StreamWriter,
+    reader: Reader,
+    writer: Writer,
     proxy: Proxy | None,
     counts: list[int],
 ) -> None:
@@ -150,7 +158,7 @@ async def _requests(
         request = await _read(reader)
 
 
-async def _read(reader: asyncio.StreamReader) -> _Request:
+async def _read(reader: Reader) -> _Request:
     """The next request's head.
 
     Raises:

@@ -61,7 +61,11 @@ one that has opened comes too late where it opens the next."""
 
 
 def launch_flags(
-    proxy_port: int, netlog: Path | None, proxy: str = "", http_port: int = 0
+    proxy_port: int,
+    netlog: Path | None,
+    proxy: str = "",
+    http_port: int = 0,
+    keys: Path | None = None,
 ) -> tuple[str, ...]:
     """The flags that this program adds to the driver's own.
 
@@ -69,6 +73,8 @@ def launch_flags(
     (https://www.chromium.org/developers/design-documents/network-stack/socks-proxy/) and WebRTC
     may not go round the proxy. A headless shell opens no further windows at all: closing one that
     has opened was seen to leave frames of other origins in the first page unloaded for good.
+
+    With a file for the keys of TLS, the log only counts the bytes that it would otherwise hold.
     """
     flags = (
         *QUIET_FLAGS,
@@ -78,7 +84,11 @@ def launch_flags(
     )
     if netlog is None:
         return flags
-    return (*flags, f"--log-net-log={netlog}", "--net-log-capture-mode=Everything")
+    log = f"--log-net-log={netlog}"
+    if keys is None:
+        return (*flags, log, "--net-log-capture-mode=Everything")
+    mode = "--net-log-capture-mode=IncludeSensitive"
+    return (*flags, log, mode, f"--ssl-key-log-file={keys}")
 
 
 def _way_out(proxy_port: int, proxy: str, http_port: int) -> tuple[str, ...]:
@@ -107,6 +117,8 @@ class PageSession:
         proxy_port: where the guard listens.
         http_port: where it listens for plain http; 0 where that needs no door of its own.
         netlog: where the browser logs to; None for none.
+        keys: where it writes the keys of its TLS connections to; None for nowhere.
+        own_key: see :func:`~evidence_kit.gather.recorder.record_page`; for the self-test only.
         clock: source of times.
         log: gets each event.
         login: cookies and local storage to begin with; the browser then keeps nothing of the
@@ -123,12 +135,16 @@ class PageSession:
         clock: Clock,
         log: EventLog,
         http_port: int = 0,
+        keys: Path | None = None,
+        own_key: str = "",
         login: SessionState | None = None,
     ) -> None:
         self._browser = browser
         self._options = options
-        self._flags = launch_flags(proxy_port, netlog, options.proxy, http_port)
-        self._private = tuple(str(path) for path in (netlog,) if path)
+        self._flags = launch_flags(proxy_port, netlog, options.proxy, http_port, keys)
+        if own_key:
+            self._flags += (f"--ignore-certificate-errors-spki-list={own_key}",)
+        self._private = tuple(str(path) for path in (netlog, keys) if path)
         self._clock = clock
         self._log = log
         self._login = login

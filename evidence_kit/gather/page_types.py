@@ -17,8 +17,15 @@ T = TypeVar("T")
 class Method(StrEnum):
     """How exchanges are recorded."""
 
+    RELAY = "evidence-kit-relay"
+    """The network log says what was exchanged; the bytes are copied on their way, at the relay."""
+
     NETLOG = "chromium-netlog"
+    """The network log holds the bytes too: where the browser goes past the relay, or is logged in
+    and no byte may be written before its secrets were exchanged."""
+
     CDP = "chromium-cdp"
+    """DevTools: what is left where the log cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +113,7 @@ class PageRecording(Generic[T]):
     Attributes:
         recording: exchanges and what belongs to them.
         method: how they were recorded; CDP is the fallback and a gap to be told.
-        cross_check: NetLog against DevTools; empty for the fallback.
+        cross_check: network log against DevTools; empty for the fallback.
         status: HTTP status of the final document, None when there was none.
         failure: why there is no main document; None when there is one.
         user_agent: as it was sent.

@@ -1,4 +1,4 @@
-"""Record one page visit: a fresh browser, its NetLog, DevTools beside it, limits around it."""
+"""Record one page visit: a fresh browser, its log, copies of its connections, limits around it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from evidence_kit.core.exchange import Exchange
 from evidence_kit.gather.cdp_exchanges import BODY_BUFFER, BodyKeeper, exchanges_from, with_kinds
 from evidence_kit.gather.cdp_watch import Seen
 from evidence_kit.gather.chromium import BrowserFound
+from evidence_kit.gather.connection_copy import CopyFolder
 from evidence_kit.gather.cross_check import CrossCheck, Recorded, cross_check
 from evidence_kit.gather.driver import Driver, first_line
 from evidence_kit.gather.egress import Guard
@@ -36,16 +37,27 @@ from evidence_kit.gather.page_types import (
 from evidence_kit.gather.session_state import LoggedIn, MaskedLines
 from evidence_kit.gather.time_sources import system_clock
 from evidence_kit.gather.visit import ALIVE_SECONDS, Failure, Quiet, Visit
+from evidence_kit.seal.connection_copies import COPIES
 from evidence_kit.seal.netlog import NetLogReader, Recording
 
 LAUNCH_SECONDS = 60.0  # 0.3 s normally; minutes under a virus scanner are not worth waiting for
 NAVIGATE_SECONDS = 60.0  # DNS, TLS and the first byte of a slow but living server
 CLOSE_SECONDS = 15.0  # closing takes 0.1 s; a browser that hangs is killed
+SETTLE_SECONDS = 5.0  # the relay reads within milliseconds what an ended browser has left
 MAX_TITLE = 1000  # characters; a title is a label, not a payload
 
 _EMPTY = CrossCheck(0, (), ())
 
 T = TypeVar("T")
+
+
+def best_method(options: PageOptions, login: LoggedIn | None = None) -> Method:
+    """How a visit is best recorded.
+
+    Where the browser goes past the guard nothing can be copied there; and of a visit that is logged
+    in no byte may be written before its secrets were exchanged.
+    """
+    return Method.NETLOG if options.proxy or login is not None else Method.RELAY
 
 
 def record_page(
@@ -59,12 +71,13 @@ def record_page(
     progress: Progress,
     visit: Callable[[Visit], T],
     driver: Driver | None = None,
-    method: Method = Method.NETLOG,
+    method: Method | None = None,
     clock: Clock = system_clock,
     fifo: bool | None = None,
     keep: Path | None = None,
     meanwhile: Callable[[], None] = lambda: None,
     login: LoggedIn | None = None,
+    own_key: str = "",
 ) -> PageRecording[T]:
     """Open ``url`` in a fresh browser, let ``visit`` draw it, and give back what passed.
 
@@ -77,20 +90,23 @@ def record_page(
         browser: what to start.
         options: how to look at the page.
         guard: the running egress guard that all traffic goes through.
-        work: private folder; exchanges go to ``work/wire``.
+        work: private folder; exchanges go to ``work/wire``, copies of the connections to
+            ``work/connections``.
         log: gets each step and event.
         progress: gets what is being waited for.
         visit: what to do with the page while it is open.
         driver: a driver started earlier; otherwise one is started for this visit.
-        method: NetLog, or the DevTools fallback.
+        method: how to record; see :func:`best_method`.
         clock: source of times.
         fifo: see :class:`~evidence_kit.gather.netlog_pipe.NetLogPipe`.
         keep: private file for what the log says of exchanges, so that a visit whose program was
-            killed can be read again; the caller removes it.
+            killed can be read again; the caller then removes it, and the copies.
         meanwhile: called once when a document begins to arrive: the time to begin, in another
             thread, what will be needed later. It must return at once.
         login: the session to begin with. The browser then works off the record, and in everything
             that is written or given back stand-ins take the place of the session's secrets.
+        own_key: SHA-256 (base64) of the key of this program's own test server, which no authority
+            vouches for; never of anybody else's.
 
     Raises:
         InputError: not a web address.
@@ -112,7 +128,9 @@ def record_page(
         stack.callback(shutil.rmtree, profile, ignore_errors=True)
         # Unbuffered: what was written stands in the file even when this program is killed.
         kept = stack.enter_context(keep.open("xb", buffering=0)) if keep is not None else None
+        method = method or best_method(options, login)
         job = _Job(url, browser, options, guard, log, progress, driver, method, clock, kept, login)
+        job.own_key = own_key
 
         def arriving() -> None:
             # Starting the browser takes both processors; while it loads a page one of them waits.
@@ -140,6 +158,7 @@ class _Job:
         login: LoggedIn | None,
     ) -> None:
         self.login = login
+        self.own_key = ""
         self.url = url
         self.keep = keep
         self.options = options
@@ -168,9 +187,10 @@ class _Job:
         fifo: bool | None,
     ) -> PageRecording[T]:
         started = self.clock()
-        reader = NetLogReader(wire, self.keep)
+        copies = CopyFolder(wire.parent / COPIES) if self.method is Method.RELAY else None
+        reader = NetLogReader(wire, self.keep, copies.folder if copies else None)
         lines_to: LineReader = reader if self.login is None else MaskedLines(reader, self.login)
-        netlog = self.method is Method.NETLOG
+        netlog = self.method is not Method.CDP
         pipe = NetLogPipe(wire.parent, lines_to, fifo=fifo) if netlog else None
         keeper = None if pipe is not None else BodyKeeper(wire, self._masked)
         session = PageSession(
@@ -179,11 +199,16 @@ class _Job:
             proxy_port=self.guard.port,
             http_port=self.guard.http_port,
             netlog=pipe.path if pipe else None,
+            keys=copies.keys if copies else None,
+            own_key=self.own_key,
             clock=self.clock,
             log=self.log,
             login=self.login.state if self.login is not None else None,
         )
         self.progress.step("starting the browser")
+        if copies is not None:
+            copies.prepare()
+            self.guard.copy_to(copies)
         if pipe is not None:
             pipe.start()
         visited: T | None = None
@@ -193,7 +218,12 @@ class _Job:
         finally:
             self._close(session, keeper)
             lines = self._read_rest(pipe)
+            if copies is not None:
+                self.guard.copy_to(None)
+                copies.settle(SETTLE_SECONDS)
         recording, check = self._exchanges(session, reader, lines, wire, keeper)
+        if copies is not None and self.keep is None:
+            copies.remove()
         facts = session.facts(self._sha256(session))
         return PageRecording(
             recording=recording,
@@ -339,7 +369,7 @@ class _Job:
             self.problems.append(
                 f"{session.watch.dropped} requests more than are compared with DevTools"
             )
-        if self.method is Method.NETLOG:
+        if self.method is not Method.CDP:
             answered = any(hop.status is not None and not hop.from_cache for hop in seen)
             if recording.exchanges or recording.failed or not answered:
                 everything: tuple[Recorded, ...] = (

@@ -1,4 +1,4 @@
-"""Which recorder a browser gets: the network log where the self-test holds, else DevTools.
+"""Which recorder a browser gets: the best way for which the self-test holds, at last DevTools.
 
 The self-test takes one to two seconds, so its outcome is kept per browser: by the digest of the
 program, found again by path, size and time of change, which a new version never shares.
@@ -19,7 +19,7 @@ from evidence_kit.gather.page_types import Method
 from evidence_kit.gather.self_test import self_test
 
 CACHE = "recorder.json"
-VERSION = 1
+VERSION = 2
 """Of the self-test; raised when it tests more, so that older outcomes no longer count."""
 
 MAX_KEPT = 20
@@ -33,22 +33,30 @@ class RecorderCheck:
     Attributes:
         sha256: of the program that ran.
         place: path, size and time of change of that program.
-        why: why the network log cannot be used; empty where it can.
+        wanted: the way that was asked for.
+        found: the best way that works.
+        why: why that is not the one that was asked for; empty where it is.
     """
 
     sha256: str
     place: str
+    wanted: str
+    found: str
     why: str
     version: int = VERSION
 
     @property
     def method(self) -> Method:
         """How pages are recorded with this browser."""
-        return Method.CDP if self.why else Method.NETLOG
+        return Method(self.found)
 
 
 def check_recorder(
-    browser: BrowserFound, folder: Path, log: EventLog, driver: Driver | None = None
+    browser: BrowserFound,
+    folder: Path,
+    log: EventLog,
+    driver: Driver | None = None,
+    wanted: Method = Method.RELAY,
 ) -> RecorderCheck:
     """The kept outcome of the self-test, or a new one.
 
@@ -57,17 +65,20 @@ def check_recorder(
         folder: ``HOME/cache``; made where it is not there.
         log: told the outcome.
         driver: a running one, for a new test.
+        wanted: how this visit is best recorded.
 
     Raises:
         BrowserError: the browser does not start or cannot be read.
     """
     place = _place(browser)
     kept = _read(folder / CACHE)
-    found = next((item for item in kept if item.place == place), None)
+    same = (item for item in kept if (item.place, item.wanted) == (place, wanted))
+    found = next(same, None)
     if found is None:
-        sha256 = browser.sha256()
-        found = RecorderCheck(sha256, place, self_test(browser, driver).why)
-        _write(folder, [found, *(item for item in kept if item.sha256 != sha256)])
+        test = self_test(browser, driver, wanted)
+        found = RecorderCheck(browser.sha256(), place, str(wanted), str(test.method), test.why)
+        key = found.sha256, found.wanted
+        _write(folder, [found, *(item for item in kept if (item.sha256, item.wanted) != key)])
     log.log("recorder-checked", sha256=found.sha256, why=found.why, method=str(found.method))
     return found
 
@@ -87,7 +98,8 @@ def _read(path: Path) -> list[RecorderCheck]:
         found = [RecorderCheck(**item) for item in items if isinstance(item, Mapping)]
     except (OSError, ValueError, TypeError):
         return []
-    return [item for item in found if item.version == VERSION]
+    ways = set(Method)
+    return [item for item in found if item.version == VERSION and item.found in ways]
 
 
 def _write(folder: Path, items: list[RecorderCheck]) -> None:

@@ -4,7 +4,8 @@ Where the organisation has a proxy for plain http, a second door speaks HTTP
 (:mod:`~evidence_kit.gather.http_door`).
 
 It connects to the very address that the policy has checked, or to the organisation's proxy, and
-passes bytes on without looking at them; TLS stays end to end between browser and origin.
+passes bytes on without looking at them; TLS stays end to end between browser and origin. While a
+visit is recorded they are copied on their way (:mod:`~evidence_kit.gather.connection_copy`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import replace
 
 from evidence_kit.core.clock import Clock
 from evidence_kit.core.errors import NetworkError
+from evidence_kit.gather.connection_copy import CopiedReader, CopiedWriter, Copy, CopyFolder
 from evidence_kit.gather.contacts import Contact, ContactList
 from evidence_kit.gather.egress_policy import EgressPolicy
 from evidence_kit.gather.http_door import HttpDoor
@@ -27,7 +29,15 @@ from evidence_kit.gather.proxy import (
     connected,
     name_of_failure,
 )
-from evidence_kit.gather.relay_streams import BUFFER, close, connect, judge, pump
+from evidence_kit.gather.relay_streams import (
+    BUFFER,
+    Reader,
+    Writer,
+    close,
+    connect,
+    judge,
+    pump,
+)
 from evidence_kit.gather.socks import (
     CONNECTION_REFUSED,
     DONE,
@@ -42,10 +52,10 @@ HANDSHAKE_SECONDS = 10.0  # the browser on the same machine answers within milli
 STOP_SECONDS = 5.0  # closing sockets takes milliseconds; a stuck resolver thread is left behind
 MAX_CONNECTIONS = 512  # at once; Chromium itself keeps to 32 HTTP and 255 WebSocket sockets
 
-Door = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Door = Callable[[Reader, Writer], Awaitable[None]]
 """Serves one connection of the browser; what it leaves open is closed for it."""
 
-_Opened = tuple[Contact, asyncio.StreamReader, asyncio.StreamWriter]
+_Opened = tuple[Contact, Reader, Writer]
 
 
 class Relay:
@@ -59,6 +69,7 @@ class Relay:
     Attributes:
         port: of the SOCKS door on loopback; 0 while the relay is not running.
         http_port: of the door for plain http; 0 where no proxy wants that apart.
+        copies: gets what passes on every connection that begins from now on; None for none.
     """
 
     def __init__(self, policy: EgressPolicy, contacts: ContactList, clock: Clock) -> None:
@@ -71,6 +82,7 @@ class Relay:
         self._thread: threading.Thread | None = None
         self.port = 0
         self.http_port = 0
+        self.copies: CopyFolder | None = None
 
     def start(self) -> None:
         """Listen on a free port of loopback.
@@ -138,11 +150,14 @@ class Relay:
             loop.run_until_complete(asyncio.wait(tasks, timeout=STOP_SECONDS))
         loop.close()
 
-    async def _serve(
-        self, door: Door, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def _serve(self, door: Door, reader: Reader, writer: Writer) -> None:
         self._open += 1
+        copy: Copy | None = None
         try:
+            peer = writer.get_extra_info("peername")
+            if self.copies is not None and peer:
+                copy = self.copies.begin(peer[1])
+                reader, writer = CopiedReader(reader, copy), CopiedWriter(writer, copy)
             if self._open > MAX_CONNECTIONS:
                 self._contacts.add(Contact("", 0, self._clock(), error="too-many-connections"))
                 return
@@ -151,9 +166,11 @@ class Relay:
             pass  # the browser went away or does not speak this: there is nobody to answer
         finally:
             self._open -= 1
+            if copy is not None:
+                copy.end()
             await close(writer)
 
-    async def _socks(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _socks(self, reader: Reader, writer: Writer) -> None:
         async with asyncio.timeout(HANDSHAKE_SECONDS):
             asked = await read_request(reader, writer)
         if asked is None:
@@ -182,7 +199,7 @@ class Relay:
             self._contacts.renew(place, ended)
             await close(far_writer)
 
-    async def _direct(self, contact: Contact, writer: asyncio.StreamWriter) -> _Opened | None:
+    async def _direct(self, contact: Contact, writer: Writer) -> _Opened | None:
         """Resolve, judge, connect; where that fails the browser is told and the contact kept."""
         contact, good = await judge(self._policy, contact)
         if not good:
@@ -197,9 +214,7 @@ class Relay:
         address, reader, far_writer = opened
         return replace(contact, used=address), reader, far_writer
 
-    async def _proxied(
-        self, contact: Contact, proxy: Proxy, writer: asyncio.StreamWriter
-    ) -> _Opened | None:
+    async def _proxied(self, contact: Contact, proxy: Proxy, writer: Writer) -> _Opened | None:
         """The same through a proxy, which resolves and connects by itself."""
         if contact.refused:
             self._contacts.add(contact)

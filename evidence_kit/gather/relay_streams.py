@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import replace
+from typing import Any, Protocol
 
 from evidence_kit.gather.contacts import Contact
 from evidence_kit.gather.egress_policy import EgressPolicy
@@ -13,6 +14,44 @@ from evidence_kit.gather.proxy import CONNECT_SECONDS
 RESOLVE_SECONDS = 15.0  # system resolvers give up after 5-10 s
 IDLE_SECONDS = 120.0  # an event stream may be silent this long; the page's own limit is shorter
 BUFFER = 256 << 10  # bytes read at once and held per direction
+
+
+class Reader(Protocol):
+    """What the relay needs of a stream that it reads from: :class:`asyncio.StreamReader`'s part."""
+
+    async def read(self, n: int) -> bytes:
+        """Up to ``n`` bytes; none at the end."""
+
+    async def readexactly(self, n: int) -> bytes:
+        """Exactly ``n`` bytes."""
+
+    async def readuntil(self, separator: bytes) -> bytes:
+        """Everything up to and with the separator."""
+
+
+class Writer(Protocol):
+    """What the relay needs of a stream that it writes to: :class:`asyncio.StreamWriter`'s part."""
+
+    def write(self, data: bytes) -> None:
+        """Pass on."""
+
+    async def drain(self) -> None:
+        """Wait until little is left to pass on."""
+
+    def can_write_eof(self) -> bool:
+        """Whether one direction can end before the other."""
+
+    def write_eof(self) -> None:
+        """End this direction."""
+
+    def close(self) -> None:
+        """End both."""
+
+    async def wait_closed(self) -> None:
+        """Wait for that."""
+
+    def get_extra_info(self, name: str) -> Any:
+        """About the socket, such as ``peername``."""
 
 
 async def judge(policy: EgressPolicy, contact: Contact) -> tuple[Contact, list[str]]:
@@ -41,9 +80,7 @@ async def connect(
     return None
 
 
-async def pump(
-    source: asyncio.StreamReader, target: asyncio.StreamWriter, counts: list[int], index: int
-) -> None:
+async def pump(source: Reader, target: Writer, counts: list[int], index: int) -> None:
     """Pass bytes on until one side ends; ``drain`` keeps at most one buffer in memory."""
     try:
         while True:
@@ -66,7 +103,7 @@ async def pump(
         target.close()  # a broken half must not leave the other waiting
 
 
-async def close(writer: asyncio.StreamWriter) -> None:
+async def close(writer: Writer) -> None:
     """Close a stream, whatever state it is in."""
     writer.close()
     with contextlib.suppress(OSError, asyncio.CancelledError):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import socket
+
+from evidence_kit.gather.relay_streams import Reader, Writer
 
 DONE = 0
 NOT_ALLOWED = 2
@@ -14,9 +15,7 @@ NOT_SUPPORTED = 7
 """Reply codes, section 6."""
 
 
-async def read_request(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> tuple[str, int] | None:
+async def read_request(reader: Reader, writer: Writer) -> tuple[str, int] | None:
     """Take the greeting and the request (sections 3 and 4).
 
     Returns:

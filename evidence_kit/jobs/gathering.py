@@ -30,7 +30,7 @@ from evidence_kit.gather.egress import Guard
 from evidence_kit.gather.http import RecordingSession
 from evidence_kit.gather.page_types import Limit, PageOptions, PageRecording
 from evidence_kit.gather.proxy import Proxies, proxies_from
-from evidence_kit.gather.recorder import record_page
+from evidence_kit.gather.recorder import best_method, record_page
 from evidence_kit.gather.recorder_check import check_recorder
 from evidence_kit.gather.scroll import scroll_page
 from evidence_kit.gather.session_state import LoggedIn
@@ -185,7 +185,9 @@ class Gathering:
             start_token = token.result()  # before the page: the record is made after that moment
             self.work.save("start-token", start_token)
             # After the token was asked for and the clock check begun: both wait for the network.
-            recorder = check_recorder(browser, self.cache, log, driver)
+            recorder = check_recorder(
+                browser, self.cache, log, driver, best_method(options, self.login)
+            )
             page = record_page(
                 request.url,
                 browser=browser,
@@ -213,7 +215,7 @@ class Gathering:
             _refused(page)
             self.keep_secrets()
             self.work.save("page", page)
-            self.work.unfinished.unlink(missing_ok=True)
+            self.work.visit_saved()
             tokens = Tokens(self.environ)
             cost = cost_of(request.url, tokens)
             self.progress.step("asking the platform itself" + (f" ({cost})" if cost else ""))

@@ -163,7 +163,7 @@ def _page(
     last = hops[-1] if hops else None
     return PageRecording(
         recording=recording,
-        method=Method.NETLOG,
+        method=Method.RELAY if work.connections.exists() else Method.NETLOG,
         cross_check=CrossCheck(0, (), ()),
         requested_url=asked.request.url,
         redirects=tuple(Redirect(item.url, item.status, "") for item in hops[:-1]),
@@ -190,7 +190,7 @@ def _read_again(work: WorkFolder) -> Recording | None:
         return None
     for path in work.wire.iterdir():
         path.unlink()
-    reader = NetLogReader(work.wire)
+    reader = NetLogReader(work.wire, copies=work.connections)
     with work.unfinished.open("rb") as stream:
         for line in stream:
             if line.endswith(b"\n"):

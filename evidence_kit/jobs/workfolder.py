@@ -23,6 +23,7 @@ from evidence_kit.core.digests import Digests, digest_file
 from evidence_kit.core.errors import InputError, StorageError
 from evidence_kit.core.write_once import private_folder
 from evidence_kit.jobs.plain import PlainError, decode, encode
+from evidence_kit.seal.connection_copies import COPIES, has_answers
 
 ID_FORM = re.compile(r"^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}$")
 
@@ -94,6 +95,8 @@ class WorkFolder:
         self.scratch = root / "scratch"
         self.unfinished = root / "unfinished.netlog"
         """What the browser's log said of exchanges so far, while a visit lasts; then removed."""
+        self.connections = root / COPIES
+        """What passed on the browser's connections, with their keys; removed with it."""
         self._state = root / "state"
         self.secrets = self._state / "session.sealed"
         """Of a visit that is logged in: secrets and what stands for them, encrypted."""
@@ -226,7 +229,19 @@ class WorkFolder:
     def holds_evidence(self) -> bool:
         """Whether anything of the page or the platform came in yet."""
         places = (self.wire, self.data / "web", self.data / "api")
-        return any(path.stat().st_size for place in places for path in place.glob("*"))
+        return has_answers(self.connections) or any(
+            path.stat().st_size for place in places for path in place.glob("*")
+        )
+
+    def visit_saved(self) -> None:
+        """What the visit gave is kept by now: remove what it could have been read from again.
+
+        Raises:
+            OSError: something could not be removed.
+        """
+        self.unfinished.unlink(missing_ok=True)
+        if self.connections.exists():
+            shutil.rmtree(self.connections)
 
     def journal(self) -> Iterator[Mapping[str, Any]]:
         """The journal's lines; a last line cut off by a crash is left out."""

@@ -1,9 +1,10 @@
 """Chromium's network log → HTTP exchanges as files: what the browser sent and received.
 
 HTTP/1.1 exchanges are the bytes of the socket (inside TLS), nothing added or lost. For HTTP/2 the
-DATA is exact and the header lines are written from the decoded fields. The log is a debugging
-format without a promise of stability: names come from its own constants, and everything that does
-not fit together is told in ``Recording.problems`` instead of being smoothed over.
+DATA is exact and the header lines are written from the decoded fields. A log may hold the bytes or
+only count them; then they are cut from copies of the connections, by these counts. The log is a
+debugging format without a promise of stability: names come from its own constants, and everything
+that does not fit together is told in ``Recording.problems`` instead of being smoothed over.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from evidence_kit.core.exchange import Exchange
+from evidence_kit.seal.connection_copies import ConnectionCopies
 from evidence_kit.seal.netlog_build import Builder, CachedRequest, WebSocketFrames
 from evidence_kit.seal.netlog_http2 import note
 from evidence_kit.seal.netlog_lines import (
@@ -81,11 +83,19 @@ class NetLogReader:
             ``NNNN.ws-sent``, ``NNNN.ws-received``). Spool files are gone after :meth:`finish`.
         keep: gets every line that tells of an exchange, as it is, so that a reading which was
             cut short can be done again from there; never the rest of the log.
+        copies: of the connections, for a log that counts their bytes and does not hold them; looked
+            at when the log has ended.
     """
 
-    def __init__(self, folder: Path, keep: BinaryIO | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        keep: BinaryIO | None = None,
+        copies: Path | None = None,
+    ) -> None:
         self._folder = folder
         self._keep = keep
+        self._copies = copies
         self._names: Names | None = None
         self._take: dict[int, _Take] = {}
         self._problems: list[str] = []
@@ -125,6 +135,9 @@ class NetLogReader:
         """Match requests with connections and give every exchange its number.
 
         Works on a log that ends anywhere; what had not ended is marked as truncated.
+
+        Raises:
+            OSError: a copy cannot be read, or a file in the folder not written.
         """
         names = self._names
         if names is None:
@@ -132,7 +145,7 @@ class NetLogReader:
             return Recording((), (), (), (), 0, (), {}, {}, tuple(self._problems), 0)
         if not self._ended:
             note(self._problems, "the network log is cut off")
-        self._sockets.finish()
+        self._sockets.finish(ConnectionCopies(self._copies) if self._copies else None)
         builder = Builder(self._folder, names, self._sockets, self._requests, self._problems)
         builder.run()
         for path in self._folder.glob("spool-*.part"):

@@ -197,7 +197,7 @@ class Builder:
             request=request,
             response=response,
             representation=representation,
-            source=Source.NETLOG,
+            source=Source.RELAY if socket and socket.counted else Source.NETLOG,
             status=message.head.status if message else None,
             protocols=_protocols(wire, socket),
             remote_address=socket.remote[0] if socket and socket.remote else None,

@@ -136,25 +136,25 @@ def read_params(text: bytes) -> dict[str, Any]:
     return params
 
 
-def read_bytes(text: bytes) -> bytes:
-    """The logged bytes of a stripped event line, which may be none.
+def read_bytes(text: bytes) -> tuple[int, bytes | None]:
+    """How many bytes a stripped event line tells of, and these; None where it only counts them.
 
     Raises:
         LineError: no base64, or not as many bytes as the line says.
     """
+    found = _COUNT.search(text, 0, 60)
+    count = int(found[1]) if found else 0
     start = text.find(_BYTES, 0, 200)
     if start < 0:
-        data = b""
-    else:
-        end = text.find(b'"', start + len(_BYTES))
-        try:
-            data = binascii.a2b_base64(memoryview(text)[start + len(_BYTES) : end])
-        except binascii.Error as error:
-            raise LineError("bytes are not base64") from error
-    count = _COUNT.search(text, 0, 60)
-    if count and int(count[1]) != len(data):
+        return count, None
+    end = text.find(b'"', start + len(_BYTES))
+    try:
+        data = binascii.a2b_base64(memoryview(text)[start + len(_BYTES) : end])
+    except binascii.Error as error:
+        raise LineError("bytes are not base64") from error
+    if found and count != len(data):
         raise LineError("fewer bytes than the line says")
-    return data
+    return len(data), data
 
 
 def _object(text: bytes) -> dict[str, Any]:

@@ -10,12 +10,16 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from evidence_kit.seal.netlog_http2 import Http2Session
+from evidence_kit.seal.connection_copies import ConnectionCopies
+from evidence_kit.seal.netlog_copied import Cursor, cursors
+from evidence_kit.seal.netlog_http2 import Http2Session, note
 from evidence_kit.seal.netlog_lines import LineError, Names, read_bytes, read_params
+from evidence_kit.seal.tls_keys import KeyLog
 
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----")
 _ADDRESS = re.compile(r"\[?([0-9A-Fa-f:.%]+?)\]?:(\d{1,5})")
@@ -24,11 +28,16 @@ _BUFFER = 1 << 16
 
 @dataclass
 class Spool:
-    """A file that grows; opened with its first byte so that silent sockets cost nothing."""
+    """A file that grows; opened with its first byte so that silent sockets cost nothing.
+
+    Attributes:
+        begin: where its bytes stand among those of its direction; for bytes that are only counted.
+    """
 
     path: Path
     size: int = 0
     stream: BinaryIO | None = None
+    begin: int = 0
 
     def write(self, data: bytes) -> None:
         """Append."""
@@ -36,6 +45,20 @@ class Spool:
             self.stream = self.path.open("ab" if self.size else "wb", buffering=_BUFFER)
         self.stream.write(data)
         self.size += len(data)
+
+    def count(self, place: int, size: int) -> None:
+        """Append bytes that come later, with :meth:`fill`."""
+        if not self.size:
+            self.begin = place
+        self.size += size
+
+    def fill(self, source: Cursor) -> bool:
+        """Fetch what was counted; False where not all of it is there, and the rest is left out."""
+        wanted, self.size = self.size, 0
+        for data in source.cut(self.begin, wanted):
+            self.write(data)
+        self.close()
+        return self.size == wanted
 
     def close(self) -> None:
         """Write out and close; closing twice does no harm."""
@@ -68,6 +91,10 @@ class Socket:
     Attributes:
         tls: whether TLS was begun on it, from then on only plaintext inside TLS counts.
         resumed: whether the TLS session was resumed, so that the chain is an earlier one.
+        counted: whether the log only counts its bytes, which then come from a copy.
+        places: bytes sent and received so far; inside TLS, once that has begun.
+        tls_places: the same of the connection itself when TLS began.
+        parts: its exchanges, in order.
     """
 
     number: int
@@ -81,6 +108,10 @@ class Socket:
     resumed: bool = False
     part: Part | None = None
     http2: Http2Session | None = None
+    counted: bool = False
+    places: list[int] = field(default_factory=lambda: [0, 0])
+    tls_places: tuple[int, int] = (0, 0)
+    parts: list[Part] = field(default_factory=list)
 
 
 @dataclass
@@ -139,9 +170,22 @@ class Sockets:
         self._close(part)
         return self._open(part.socket, part.job)
 
-    def finish(self) -> None:
-        """Close every file; what was still in use stays marked as not ended."""
+    def finish(self, copies: ConnectionCopies | None = None) -> None:
+        """Fetch what was only counted, close every file; what was in use stays marked not ended.
+
+        Args:
+            copies: where bytes come from that the log only counts.
+
+        Raises:
+            OSError: a copy cannot be read, or a file in the folder not written.
+        """
+        keys = copies.key_log() if copies else KeyLog.parse(b"")
+        turns: Counter[int] = Counter()
         for socket in self.sockets.values():
+            port = socket.local[1] if socket.local else 0
+            if socket.counted and (socket.parts or socket.http2):
+                self._fetch(socket, copies, turns[port], keys)
+            turns[port] += 1
             if socket.part is not None:
                 socket.part.sent.close()
                 socket.part.received.close()
@@ -149,17 +193,46 @@ class Sockets:
                 socket.http2.finish()
 
     def _bytes(self, socket: Socket, text: bytes, *, sent: bool) -> None:
-        if socket.http2 is not None:
-            socket.http2.feed(read_bytes(text), sent=sent)
-            return
+        count, data = read_bytes(text)
+        place = socket.places[not sent]
+        socket.places[not sent] += count
+        socket.counted = socket.counted or (data is None and count > 0)
         part = socket.part
-        if part is None:
-            return
-        data = read_bytes(text)
-        if not data:
+        if socket.http2 is not None:
+            if data is not None:
+                socket.http2.feed(data, sent=sent)
+        elif part is not None and not count:
             part.ended = part.ended or not sent
+        elif part is not None:
+            spool = part.sent if sent else part.received
+            if data is not None:
+                spool.write(data)
+            else:
+                spool.count(place, count)
+
+    def _fetch(
+        self, socket: Socket, copies: ConnectionCopies | None, turn: int, keys: KeyLog
+    ) -> None:
+        """Put the bytes of a connection's copy where the log has counted them."""
+        if copies is None:
+            note(self.problems, "the network log counts bytes, and nobody copied them")
             return
-        (part.sent if sent else part.received).write(data)
+        with copies.streams(socket.local[1] if socket.local else 0, turn) as streams:
+            if streams is None:
+                note(self.problems, "a connection of the network log of which there is no copy")
+                return
+            begin = socket.tls_places if socket.tls else None
+            sent, received = cursors(streams, begin, keys, self.problems)
+            for part in socket.parts:
+                # What was sent may have been cut off on its way to the relay; then it never left.
+                part.sent.fill(sent)
+                if not part.received.fill(received):
+                    note(self.problems, "a connection's copy is shorter than the network log says")
+            if socket.http2 is not None:
+                for data in sent.cut(0, socket.places[0]):
+                    socket.http2.feed(data, sent=True)
+                for data in received.cut(0, socket.places[1]):
+                    socket.http2.feed(data, sent=False)
 
     def _in_use(self, socket: Socket, phase: int, text: bytes) -> None:
         if phase == self.names.begin:
@@ -177,6 +250,8 @@ class Sockets:
     def _tls(self, socket: Socket, phase: int, text: bytes) -> None:
         if phase == self.names.begin:
             socket.tls = True
+            socket.tls_places = socket.places[0], socket.places[1]
+            socket.places = [0, 0]
             if socket.part is not None:
                 # What came before was a proxy's handshake.
                 socket.part.sent.discard()
@@ -194,6 +269,7 @@ class Sockets:
     def _open(self, socket: Socket, job: int) -> Part:
         part = Part(job, socket, self._spool(), self._spool())
         socket.part = part
+        socket.parts.append(part)
         self.parts.setdefault(job, []).append(part)
         return part
 
