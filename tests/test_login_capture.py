@@ -237,7 +237,9 @@ def test_cookies_go_to_their_own_host_and_no_file_has_them(
         found = record(
             site.url("/"), allow=(("127.0.0.1", members.port),), login=login, method=method
         )
-        assert found.method is method
+        # Copies at the relay would have the session in them, so that way is never taken.
+        assert found.method is (Method.NETLOG if method is Method.RELAY else method)
+        assert not list(tmp_path.rglob("connections"))
         assert not any("cookie" in headers for _, headers in site.requests)
         again = record(
             f"{members.origin}/post/1",

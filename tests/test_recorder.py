@@ -47,11 +47,12 @@ def rich(site: PageSite) -> PageSite:
     return site
 
 
+@pytest.mark.parametrize("method", [Method.RELAY, Method.NETLOG])
 @pytest.mark.parametrize("fifo", [True, False])
 def test_a_visit_is_recorded_byte_for_byte(
-    rich: PageSite, record: Record, tmp_path: Path, *, fifo: bool
+    rich: PageSite, record: Record, tmp_path: Path, *, fifo: bool, method: Method
 ) -> None:
-    found = record(rich.url("/start"), visit=lambda visit: visit.url, fifo=fifo)
+    found = record(rich.url("/start"), visit=lambda visit: visit.url, fifo=fifo, method=method)
 
     assert found.failure is None
     assert (found.status, found.title, found.final_url) == (200, "Voorbeeld ë", rich.url("/"))
@@ -81,7 +82,9 @@ def test_a_visit_is_recorded_byte_for_byte(
     assert found.problems == ()
     assert not any(limit.reached for limit in found.limits)
     assert [path.name for path in tmp_path.iterdir()] == ["work-1"]
-    assert {"profile", "netlog.json"}.isdisjoint(path.name for path in tmp_path.rglob("*"))
+    assert {"profile", "netlog.json", "connections", "keys.log"}.isdisjoint(
+        path.name for path in tmp_path.rglob("*")
+    )
 
 
 def test_the_browser_is_named(rich: PageSite, record: Record, browser: BrowserFound) -> None:
@@ -96,7 +99,8 @@ def test_the_browser_is_named(rich: PageSite, record: Record, browser: BrowserFo
     assert facts.version == browser.version
     assert facts.options.locale == "nl-NL"
     assert any(flag.startswith("--proxy-server=socks5://127.0.0.1:") for flag in facts.flags)
-    assert not any("work/" in flag for flag in facts.flags)
+    assert not any("work/" in flag or "work-1/" in flag for flag in facts.flags)
+    assert "--ssl-key-log-file=(work folder)" in facts.flags
     assert facts.sandbox == (getattr(os, "geteuid", lambda: 1)() != 0)
 
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from evidence_kit.core.exchange import Representation
 from evidence_kit.gather import page_session
 from evidence_kit.gather.cdp_watch import CdpWatch
-from evidence_kit.gather.page_types import PageRecording
+from evidence_kit.gather.page_types import Method, PageRecording
 from evidence_kit.seal.netlog import NetLogReader
 from tests.fixtures_page import FAST, Record, browser, driver, record, site
 from tests.netlog_site import (
@@ -36,6 +36,10 @@ from tests.test_netlog import compare, wait_until
 __all__ = ["browser", "driver", "record", "site"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+both_ways = pytest.mark.parametrize(
+    "method", [Method.RELAY, Method.NETLOG], ids=["bytes from the relay", "bytes from the log"]
+)
 
 LONG = replace(FAST, quiet_seconds=0.5, load_seconds=12.0)
 
@@ -114,8 +118,11 @@ def both(port: int) -> tuple[tuple[str, int], ...]:
     return (("localhost", port), ("127.0.0.1", port))
 
 
+@both_ways
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
-def test_every_http1_exchange_of_a_visit(record: Record, trusted_site: Any, tls: bool) -> None:
+def test_every_http1_exchange_of_a_visit(
+    record: Record, trusted_site: Any, tls: bool, method: Method
+) -> None:
     context = trusted_site(["http/1.1"]) if tls else None
     with run_site(example_routes(), tls=context) as (served, port):
         url = f"{'https' if tls else 'http'}://127.0.0.1:{port}/"
@@ -123,8 +130,9 @@ def test_every_http1_exchange_of_a_visit(record: Record, trusted_site: Any, tls:
         def visit(_: Any) -> None:
             assert served.wait_for("/done", 20)
 
-        found = record(url, allow=both(port), options=LONG, visit=visit)
+        found = record(url, allow=both(port), options=LONG, visit=visit, method=method)
         compare(served, found.recording)
+    assert {str(item.source) for item in found.recording.exchanges} == {str(method)}
     assert found.recording.problems == ()
     assert found.problems == ()
     statuses = Counter(item.status for item in found.recording.exchanges)
@@ -189,7 +197,8 @@ H2_PAGE = b"""<script>(async () => {
 })()</script>"""
 
 
-def test_http2_in_a_visit(record: Record, trusted_site: Any) -> None:
+@both_ways
+def test_http2_in_a_visit(record: Record, trusted_site: Any, method: Method) -> None:
     def head(status: str, *more: tuple[str, str]) -> list[tuple[str, str]]:
         return [(":status", status), ("content-type", "text/html"), *more]
 
@@ -224,12 +233,19 @@ def test_http2_in_a_visit(record: Record, trusted_site: Any) -> None:
             assert wait_until(lambda: len(seen) >= len(answers))
 
         options = replace(LONG, load_seconds=4.0)
-        found = record(f"https://localhost:{port}/", allow=both(port), options=options, visit=visit)
+        found = record(
+            f"https://localhost:{port}/",
+            allow=both(port),
+            options=options,
+            visit=visit,
+            method=method,
+        )
     exchanges = found.recording.exchanges
     assert [item.url.rsplit("/", 1)[1] for item in exchanges] == [name for name, *_ in answers]
     assert found.recording.problems == ()
     for item, answer, (name, fields, body, ends) in zip(exchanges, seen, answers, strict=True):
         assert item.representation is Representation.H2_REWRITTEN
+        assert str(item.source) == str(method)
         assert item.protocols[0] == "h2"
         assert item.response is not None
         assert item.request.read_bytes().partition(b"\r\n\r\n")[2] == answer.body, name
@@ -301,7 +317,8 @@ def test_a_look_in_the_cache_is_no_failed_request(site: PageSite, record: Record
     assert found.cross_check.only_netlog == ()
 
 
-def test_a_long_body_is_recorded_in_little_memory(record: Record) -> None:
+@both_ways
+def test_a_long_body_is_recorded_in_little_memory(record: Record, method: Method) -> None:
     """40 MB through the whole recorder: byte for byte, and never whole in this process."""
     import tracemalloc
 
@@ -325,7 +342,8 @@ def test_a_long_body_is_recorded_in_little_memory(record: Record) -> None:
         tracemalloc.start()
         try:
             url = f"http://localhost:{port}/"
-            found = record(url, allow=both(port), options=replace(LONG, load_seconds=30.0))
+            options = replace(LONG, load_seconds=30.0)
+            found = record(url, allow=both(port), options=options, method=method)
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()

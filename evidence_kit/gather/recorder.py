@@ -128,7 +128,9 @@ def record_page(
         stack.callback(shutil.rmtree, profile, ignore_errors=True)
         # Unbuffered: what was written stands in the file even when this program is killed.
         kept = stack.enter_context(keep.open("xb", buffering=0)) if keep is not None else None
-        method = method or best_method(options, login)
+        best = best_method(options, login)
+        if method is None or (method is Method.RELAY and best is Method.NETLOG):
+            method = best  # whatever is asked for: no secret of a login may be copied
         job = _Job(url, browser, options, guard, log, progress, driver, method, clock, kept, login)
         job.own_key = own_key
 

@@ -96,7 +96,7 @@ def self_test(
 
 def _try(browser: BrowserFound, driver: Driver | None, method: Method) -> SelfTest:
     with tempfile.TemporaryDirectory(prefix="evidence-kit-") as folder:
-        key, context = _tls(Path(folder))
+        key, context = own_tls(Path(folder))
         with (
             _server(_SCRIPT, context) as tls,
             _server(_PAGE.format(port=tls.port).encode()) as page,
@@ -133,8 +133,16 @@ def _page(port: int) -> bytes:
     return _PAGE.format(port=port).encode("utf-8")
 
 
-def _tls(folder: Path) -> tuple[str, ssl.SSLContext]:
-    """A key made for this one test, as the browser is told of it, and a server's side with it."""
+def own_tls(folder: Path) -> tuple[str, ssl.SSLContext]:
+    """A key made now for a server of this process, and the server's side with it.
+
+    Args:
+        folder: private; gets the key.
+
+    Returns:
+        What the browser is told of it: base64 of the SHA-256 of its public half (RFC 7469 section
+        2.4); and the context.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "evidence-kit self-test")])
     now = system_clock()
