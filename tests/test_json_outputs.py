@@ -23,6 +23,7 @@ from evidence_kit.core.words import LANGUAGES
 from evidence_kit.demo.tsa import DemoTsa
 from evidence_kit.gather.chromium import BrowserFound
 from evidence_kit.gather.install import Attempt
+from evidence_kit.gather.page_types import Method
 from evidence_kit.gather.self_test import SelfTest
 from evidence_kit.jobs import setup as setup_job
 from evidence_kit.jobs.capture_types import CaptureResult
@@ -286,8 +287,13 @@ def captures(world: World, home: Path) -> None:
 
 def machine(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     browser = BrowserFound(Path("/b"), Path("/b"), "Chromium", "1", "system")
-    for why, code in (("", 0), ("the log is empty", 3)):
-        result = SetupResult(browser, (Attempt("search", "none"),), SelfTest("C", True, why))
+    outcomes = (
+        (SelfTest("C", True), 0),
+        (SelfTest("C", True, "no keys", method=Method.NETLOG), 0),
+        (SelfTest("C", True, "the log is empty", method=Method.CDP), 3),
+    )
+    for test, code in outcomes:
+        result = SetupResult(browser, (Attempt("search", "none"),), test)
         monkeypatch.setattr(setup_job, "setup", lambda *_, result=result, **__: result)
         world.run("setup", codes=(code,))
     monkeypatch.setattr(setup_job, "find_browser", _no_browser)

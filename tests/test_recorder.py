@@ -23,6 +23,8 @@ from evidence_kit.gather.page_types import Method, PageOptions
 from evidence_kit.gather.recorder import record_page
 from evidence_kit.gather.self_test import self_test
 from evidence_kit.gather.visit import Visit
+from evidence_kit.seal.netlog import NetLogReader
+from evidence_kit.seal.tls_keys import KeyLog
 from tests.fixtures_page import FAST, Record, browser, driver, nothing, record, site
 from tests.page_site import PageSite
 
@@ -307,3 +309,17 @@ def test_the_cross_check_lists_what_one_side_lacks() -> None:
     ]
     answered = cross_check([], [_hop("http://x/b", status=200, ended=True)])
     assert answered.unexplained == 1
+
+
+def test_a_way_of_recording_that_fails_gives_place_to_the_next(
+    browser: BrowserFound, driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A browser that writes no keys is recorded by its log; without that, by DevTools."""
+    no_keys = KeyLog.parse(b"")
+    monkeypatch.setattr(KeyLog, "parse", classmethod(lambda cls, data: no_keys))
+    test = self_test(browser, driver)
+    assert (test.method, test.exact) == (Method.NETLOG, True)
+    assert test.why == "the log holds no exchange with our page's script inside TLS"
+    monkeypatch.setattr(NetLogReader, "feed", lambda self, line: None)
+    test = self_test(browser, driver)
+    assert (test.method, test.exact) == (Method.CDP, False)

@@ -33,7 +33,7 @@ def command(no_install: bool, as_json: bool) -> None:
     with progress(as_json=as_json) as shown:
         result = setup(shown, configured=settings.text("browser"), install=not no_install)
     browser, test = result.browser, result.test
-    code = ExitCode.GAPS if test.why else ExitCode.OK
+    code = ExitCode.OK if test.exact else ExitCode.GAPS
     if as_json:
         emit_json(
             SCHEMA,
@@ -46,14 +46,18 @@ def command(no_install: bool, as_json: bool) -> None:
                     "origin": browser.origin,
                 },
                 "attempts": [{"way": item.way, "why": item.why} for item in result.attempts],
-                "recorder": {"works": not test.why, "why": test.why},
+                "recorder": {
+                    "works": test.exact,
+                    "method": str(test.method),
+                    "why": test.why,
+                },
             },
         )
     else:
         for item in result.attempts:
             say(f"tried: {harmless(item.way)}" + (f" ({harmless(item.why)})" if item.why else ""))
         say(f"browser: {browser.product} {browser.version}, {harmless(str(browser.path))}")
-        if test.why:
+        if not test.exact:
             say(f"recorder: captures will fall back to DevTools ({harmless(test.why)})")
         else:
             say("recorder: works")

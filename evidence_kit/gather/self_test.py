@@ -72,6 +72,11 @@ class SelfTest:
     drawn: bool = False
     method: Method = Method.RELAY
 
+    @property
+    def exact(self) -> bool:
+        """Whether pages are recorded byte for byte, in one way or the other."""
+        return self.method is not Method.CDP
+
 
 def self_test(
     browser: BrowserFound, driver: Driver | None = None, wanted: Method = Method.RELAY

@@ -153,7 +153,7 @@ def _browser(configured: str, environment: Mapping[str, str]) -> Iterator[Check]
     except EvidenceError as error:
         yield Check("recorder", CheckState.FAIL, error.message, error.hint)
         return
-    if test.why:
+    if not test.exact:
         yield Check(
             "recorder",
             CheckState.WARN,
@@ -161,7 +161,10 @@ def _browser(configured: str, environment: Mapping[str, str]) -> Iterator[Check]
             "captures fall back to DevTools and say so; try another browser or a newer version",
         )
     else:
-        yield Check("recorder", CheckState.OK, f"{test.product} records what passes the wire")
+        instead = f", by its log alone: {test.why}" if test.why else ""
+        yield Check(
+            "recorder", CheckState.OK, f"{test.product} records what passes the wire{instead}"
+        )
     yield Check(
         "sandbox",
         CheckState.OK if test.sandbox else CheckState.WARN,
