@@ -18,7 +18,7 @@ from evidence_kit.core.digests import digest_bytes
 from evidence_kit.core.errors import InputError, UnreadableFileError
 from evidence_kit.core.findings import Section, Status
 from evidence_kit.core.verdict import State, Verdict
-from evidence_kit.core.verdict_words import verdict_lines
+from evidence_kit.core.verdict_words import finding_sentence, verdict_lines
 from evidence_kit.core.words import Words
 from evidence_kit.demo.tsa import make_authority
 from evidence_kit.jobs.verify import verify, verify_many
@@ -150,6 +150,12 @@ def test_a_warning_without_a_subject_does_not_say_its_code_twice(tmp_path: Path)
     assert [(one.subject, one.params["detail"]) for one in found] == [
         ("clock.off", "off by 3 s"),
         ("data/web/page.pdf", "clock.off: made late"),
+    ]
+    said = [finding_sentence(one, Words("nl")) for one in found]
+    assert said == [
+        "Waarschuwing bij het vastleggen: de klok van deze computer liep niet gelijk (off by 3 s).",
+        "Waarschuwing bij het vastleggen: de klok van deze computer liep niet gelijk: "
+        "data/web/page.pdf (clock.off: made late).",
     ]
 
 

@@ -91,7 +91,7 @@ FORBIDDEN = (
 def _tables(language: str) -> dict[str, dict[str, str]]:
     words = Words(language)
     names = ("state-name", "state", "sentence", "validity", "status", "section", "label", "reason")
-    more = ("content-name", "content-state", "dossier", "dossier-warning", "custody")
+    more = ("content-name", "content-state", "warning", "dossier", "dossier-warning", "custody")
     return {
         table: {key: words.say(table, key) for key in words.keys(table)}
         for table in (*names, *more, "finding")
@@ -112,6 +112,15 @@ def test_every_state_section_and_status_has_its_words(language: str) -> None:
     assert words.keys("status") == set(Status)
     assert words.keys("content-name") == set(TOLD_FIRST)
     assert words.keys("content-state") == set(ContentState)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_warning_that_a_capture_writes_has_words(language: str) -> None:
+    written: set[str] = set()
+    for path in (ROOT / "evidence_kit" / "jobs").glob("*.py"):
+        written |= set(re.findall(r"Note\(\s*\"([a-z.-]+)\"", path.read_text("utf-8")))
+    assert len(written) > 8
+    assert Words(language).keys("warning") == written - {"redaction.remark"}
 
 
 @pytest.mark.parametrize("state", REQUIRED)

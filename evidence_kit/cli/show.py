@@ -163,13 +163,18 @@ def _facts(record: Mapping[str, Any], words: Words) -> Iterator[tuple[str, str]]
     for gap in record["missing"]:
         yield "missing", f"{gap['what']}: {gap['why']}"
     for item in record["warnings"]:
-        yield "warning", f"{item['detail']} ({item['code']})"
+        code, detail = item["code"], item["detail"]
+        known = code in words.keys("warning")
+        said = f"{words.say('warning', code)} ({code}: {detail})" if known else f"{detail} ({code})"
+        yield "warning", said
 
 
 def _account(account: Mapping[str, Any], words: Words) -> str:
     if not account["logged_in"]:
         return words.say("label", "not-logged-in")
-    known = [f"{words.say('label', 'account-stated')} {account['stored']}"]
+    from evidence_kit.core.verdict_words import readable
+
+    known = [f"{words.say('label', 'account-stated')} {readable(account['stored'])}"]
     if account["on_page"] is not None:
         seen = "account-on-page" if account["on_page"] else "account-not-on-page"
         known.append(words.say("label", seen))

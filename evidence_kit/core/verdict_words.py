@@ -15,8 +15,6 @@ from evidence_kit.core.words import Words
 MAX_NAMED = 12
 """Files that one sentence names; the findings name them all."""
 
-_WITH_STATE = frozenset({"content.not-there"})
-
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z")
 
 TOLD_FIRST = ("content.not-there", "content.partial", "supplied.not-captured")
@@ -39,9 +37,12 @@ def grouped(fingerprint: str) -> str:
 def finding_sentence(finding: Finding, words: Words) -> str:
     """The sentence of one finding, harmless for a terminal."""
     params = {name: readable(value) for name, value in finding.params.items()}
-    if finding.code in _WITH_STATE:
+    params["subject"] = finding.subject
+    if finding.code == "content.not-there":
         params["detail"] = content_words(finding.params.get("detail", ""), words)
-    return harmless(words.say("finding", finding.code, {**params, "subject": finding.subject}))
+    elif finding.code == "capture.warning":
+        params["subject"] = _warned_of(finding, words)
+    return harmless(words.say("finding", finding.code, params))
 
 
 def content_words(detail: str, words: Words) -> str:
@@ -54,6 +55,18 @@ def content_words(detail: str, words: Words) -> str:
     state, _, signals = detail.partition(": ")
     known = words.say("content-state", state) if state in words.keys("content-state") else state
     return f"{known}; {signals}" if signals else known
+
+
+def _warned_of(finding: Finding, words: Words) -> str:
+    """What a capture warned of, in words where its code is known, before what it is about.
+
+    The code stands before the detail, or in the place of a subject where there is none.
+    """
+    code = finding.params.get("detail", "").partition(": ")[0]
+    known = words.keys("warning")
+    if finding.subject in known:
+        return words.say("warning", finding.subject)
+    return f"{words.say('warning', code)}: {finding.subject}" if code in known else finding.subject
 
 
 def state_sentence(verdict: Verdict, state: State, words: Words) -> str:
