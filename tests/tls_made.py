@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Iterator
 
+import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
+from evidence_kit.seal.tls_records import TlsError
 from tests.tls_peers import Recording
 
 CHANGE_CIPHER = bytes.fromhex("140303000101")
@@ -125,3 +128,12 @@ class Made:
 
     def recording(self) -> Recording:
         return Recording(bytes(self.sent), bytes(self.received), self.keys())
+
+
+def until_error(data: Iterator[bytes], words: str) -> bytes:
+    """What comes before the error, which must come."""
+    got = b""
+    with pytest.raises(TlsError, match=words):
+        for one in data:
+            got += one
+    return got

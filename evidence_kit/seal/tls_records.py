@@ -165,7 +165,7 @@ class TlsConnection:
         yield from self._traffic_13(records, opener, keys_of.CLIENT_TRAFFIC)
 
     def _early_data_accepted(self) -> bool:
-        """What the server answered to the offer of early data, authenticated."""
+        """What the server answered to the offer of early data, authenticated; no answer is no."""
         if self._retried:
             return False  # RFC 8446 section 4.2.10: a second hello does without
         opener = self._opener_13(keys_of.SERVER_HANDSHAKE)
