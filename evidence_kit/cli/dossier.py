@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING
 import click
 
 from evidence_kit.cli.group import Group
-from evidence_kit.cli.options import json_option, lang_option, output_option, trust_options
+from evidence_kit.cli.options import (
+    expanded,
+    json_option,
+    lang_option,
+    output_option,
+    trust_options,
+)
 from evidence_kit.cli.output import emit_json, note, progress, say, short
 from evidence_kit.cli.settings import Settings, home
 from evidence_kit.cli.signing import now, prepare, signing_options
@@ -36,7 +42,7 @@ _OURS = frozenset({"captured", "supplied"})
 """Events whose time is this program's own; a platform's is shown as it was given."""
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
-_CERTIFICATE = click.Path(dir_okay=False, path_type=Path)
+_FILES = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.group(name="dossier", cls=Group)
@@ -106,7 +112,7 @@ def new(folder: Path, title: str, case: str) -> int:
 
 @command.command(name="add")
 @click.argument("folder", type=_FOLDER)
-@click.argument("bundles", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("bundles", nargs=-1, required=True, type=_FILES, callback=expanded)
 @click.option("--incident", default="", help="Which incident these belong to.")
 @click.option("--victim", default="", help="Role of the person it is about; no name.")
 @click.option("--account", default="", help="Label of the account it came from.")
@@ -123,7 +129,7 @@ def add(folder: Path, bundles: Sequence[Path], incident: str, victim: str, accou
 
 @command.command(name="import")
 @click.argument("folder", type=_FOLDER)
-@click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=_FILES, callback=expanded)
 @click.option("--kind", type=click.Choice(KINDS), required=True, help="What kind of thing it is.")
 @click.option("--supplier", required=True, help="Who handed it in, as a role; no name.")
 @click.option("--supplier-name", default="", help="Their name; kept in the part that is withheld.")
@@ -138,7 +144,7 @@ def add(folder: Path, bundles: Sequence[Path], incident: str, victim: str, accou
 @click.option("--no-dns", is_flag=True, help="Do not fetch the keys of mails' signatures.")
 @click.option(
     "--mail-key",
-    type=_CERTIFICATE,
+    type=_FILES,
     metavar="FILE",
     help="Keys that you have already: lines with DNS name, space, TXT record.",
 )

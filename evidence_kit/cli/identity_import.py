@@ -10,6 +10,7 @@ import click
 from evidence_kit.cli.identity_print import SCHEMA, identity_json, print_identity
 from evidence_kit.cli.options import (
     descriptor_option,
+    expanded,
     identity_option,
     json_option,
     new_key_options,
@@ -62,7 +63,9 @@ def request(
 
 
 @click.command(name="import")
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path, dir_okay=False))
+@click.argument(
+    "files", nargs=-1, type=click.Path(path_type=Path, dir_okay=False), callback=expanded
+)
 @identity_option
 @click.option("--pkcs11", "uri", metavar="URI", help="The key stays in this smart card or HSM.")
 @passphrase_option

@@ -5,6 +5,7 @@ Subcommands are imported when they are used, so that ``--help`` starts as fast a
 
 from __future__ import annotations
 
+import errno
 import gc
 import importlib
 import os
@@ -40,6 +41,8 @@ COMMANDS = {
     "completion": "Print the script that completes commands in your shell.",
 }
 """Each command and its one-line help; a test holds that the commands' own help says the same."""
+
+_SYSTEM = os.name
 
 COLLECT_AFTER = 100_000
 """Objects made before memory is searched for cycles, instead of 700: most are the libraries', which
@@ -122,6 +125,9 @@ def run(arguments: list[str]) -> int:
         _print_nowhere()
         return int(ExitCode.BUG)
     except Exception as error:
+        if _reader_gone(error):
+            _print_nowhere()
+            return int(ExitCode.BUG)
         if _printing(error):
             # A full disk behind '> FILE': nothing more can be printed there.
             _print_nowhere()
@@ -167,6 +173,11 @@ def _printing(error: Exception) -> bool:
         for frame, _ in traceback.walk_tb(error.__traceback__)
     )
     return any(name == "click.utils" or name.startswith("rich.") for name in modules)
+
+
+def _reader_gone(error: Exception) -> bool:
+    """Whether a pipe's reader went away: Windows calls the next write an invalid argument."""
+    return _SYSTEM == "nt" and _printing(error) and getattr(error, "errno", 0) == errno.EINVAL
 
 
 def _print_nowhere() -> None:

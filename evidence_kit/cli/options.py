@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import glob
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +17,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 MAX_DESCRIPTOR = 255
 """The highest file descriptor that is read from; shells hand out far lower ones."""
 
+_SYSTEM = os.name
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _DESCRIPTOR = click.IntRange(0, MAX_DESCRIPTOR)
 
@@ -28,6 +31,23 @@ def together(*options: Callable[[Any], Any]) -> Callable[[_Command], _Command]:
         return command
 
     return decorate
+
+
+def expanded(
+    _context: click.Context, _parameter: click.Parameter, paths: Sequence[Path]
+) -> tuple[Path, ...]:
+    """The files that ``*`` and ``?`` stand for; the shells of Windows leave that to the program.
+
+    What stands for no file stays as it is, and is told of as the file that is not there.
+    """
+    if _SYSTEM != "nt":
+        return tuple(paths)
+    found: list[Path] = []
+    for path in paths:
+        pattern = str(path).replace("[", "[[]")  # no pattern in these shells
+        names = glob.glob(pattern) if glob.has_magic(str(path)) else []  # noqa: PTH207
+        found += [Path(name) for name in sorted(names)] or [path]
+    return tuple(found)
 
 
 def output_option(text: str, *, required: bool = False) -> Callable[[_Command], _Command]:

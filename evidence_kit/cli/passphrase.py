@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import sys
@@ -62,7 +63,7 @@ def line_from_descriptor(fd: int, what: str) -> bytes:
             f"no {what} could be read from file descriptor {fd}",
             hint=f"open it in the shell, for example: evidence-kit ... --{what}-fd 3 3<FILE",
         ) from error
-    line = line.removesuffix(b"\r")
+    line = line.removeprefix(codecs.BOM_UTF8).removesuffix(b"\r")  # as PowerShell pipes a line
     if not line or len(line) > MAX_PASSPHRASE:
         raise KeyUnavailableError(
             f"no {what} of 1 to {MAX_PASSPHRASE} bytes on file descriptor {fd}",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from evidence_kit.core.errors import ConfigError, StorageError
+from evidence_kit.core.user_text import without_mark
 from evidence_kit.core.words import LANGUAGES
 from evidence_kit.core.write_once import private_folder
 
@@ -150,11 +151,12 @@ class Settings:
                 hint=f"check your rights to it, or set {HOME_VARIABLE} to another folder",
             ) from error
         try:
-            found = tomllib.loads(data.decode("utf-8"))
+            found = tomllib.loads(without_mark(data.decode("utf-8")))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(
-                f"{self.path} is not TOML: {error}", hint="correct the line, or move the file away"
-            ) from error
+            hint = "correct the line, or move the file away"
+            if b"\\" in data:  # TOML reads "C:\new" as a C, a colon and a new line
+                hint += r"; a path of Windows goes between single quotes: 'C:\folder\file'"
+            raise ConfigError(f"{self.path} is not TOML: {error}", hint=hint) from error
         known = {key.name for key in KEYS}
         for name in found:
             if name not in known:

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import click
 
-from evidence_kit.cli.options import json_option, lang_option, receipt_option, trust_options
+from evidence_kit.cli.options import (
+    expanded,
+    json_option,
+    lang_option,
+    receipt_option,
+    trust_options,
+)
 from evidence_kit.cli.output import emit_json, progress
 from evidence_kit.cli.settings import Settings, home
 
@@ -27,7 +33,9 @@ def language(settings: Settings, flag: str | None) -> str:
 
 
 @click.command(name="verify")
-@click.argument("bundles", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument(
+    "bundles", nargs=-1, required=True, type=click.Path(path_type=Path), callback=expanded
+)
 @trust_options
 @receipt_option("Compare with the receipt that was kept elsewhere (one bundle only).")
 @click.option(

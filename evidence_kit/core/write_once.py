@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from evidence_kit.core.errors import StorageError
+from evidence_kit.core.when_free import when_free
 
 PARTIAL = ".partial"
 """Ending of a file that is not finished; nothing under such a name is evidence."""
@@ -21,6 +22,9 @@ MAX_LEFTOVERS = 100
 
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
 """What file systems without hard links (FAT and exFAT sticks, some network shares) answer."""
+
+_WINDOWS_PATH = 260 - len(".99" + PARTIAL)
+"""Characters of a whole path from which on Windows may find none (MAX_PATH, 260 with its end)."""
 
 _HINTS = {
     errno.ENOSPC: "the disk is full: free some space or choose another folder",
@@ -113,7 +117,7 @@ def _open_partial(target: Path, *, private: bool) -> tuple[Path, BinaryIO]:
 def _publish(partial: Path, target: Path) -> None:
     """Give the finished file its name; every way refuses a name that exists."""
     if os.name == "nt":
-        partial.rename(target)  # MoveFile without the replace flag
+        when_free(lambda: partial.rename(target))  # MoveFile without the replace flag
         return
     try:
         os.link(partial, target, follow_symlinks=False)
@@ -160,4 +164,10 @@ def _sync_folder(target: Path) -> None:
 def _refused(target: Path, error: OSError) -> StorageError:
     reason = (error.strerror or "unknown error").lower()
     hint = _HINTS.get(error.errno or 0, "choose another folder, or see the reason")
+    if (
+        error.errno == errno.ENOENT
+        and os.name == "nt"
+        and len(str(target.absolute())) >= _WINDOWS_PATH
+    ):
+        hint = f"Windows allows {_WINDOWS_PATH} characters in a path: choose a shorter folder"
     return StorageError(f"cannot write {target.name}: {reason}", hint=hint)

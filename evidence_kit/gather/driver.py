@@ -8,7 +8,6 @@ answered. Starting takes about half a second, so callers start it first and use 
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import threading
 from collections.abc import Coroutine
 from types import TracebackType
@@ -18,6 +17,7 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Playwright, async_playwright
 
 from evidence_kit.core.errors import BrowserError
+from evidence_kit.gather.waiting import result_in_time
 
 START_SECONDS = 60.0  # 0.5-0.9 s normally; a virus scanner may look at every file first
 STOP_SECONDS = 10.0  # the driver ends at once unless the machine is overloaded
@@ -55,8 +55,8 @@ class Driver:
         """
         if self._playwright is None:
             try:
-                self._playwright = self._starting.result(START_SECONDS)
-            except concurrent.futures.TimeoutError as error:
+                self._playwright = result_in_time(self._starting, START_SECONDS)
+            except TimeoutError as error:
                 raise BrowserError(
                     f"the browser driver did not start within {START_SECONDS:.0f} seconds"
                 ) from error
@@ -71,8 +71,8 @@ class Driver:
         """
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
-            return future.result(seconds)
-        except concurrent.futures.TimeoutError:
+            return result_in_time(future, seconds)
+        except TimeoutError:
             future.cancel()
             raise TimeoutError(f"no answer within {seconds:g} seconds") from None
         except BaseException:
@@ -84,9 +84,9 @@ class Driver:
         if self._loop.is_closed():
             return
         try:
-            playwright = self._starting.result(START_SECONDS)
+            playwright = result_in_time(self._starting, START_SECONDS)
             self.call(playwright.stop(), seconds=STOP_SECONDS)
-        except (PlaywrightError, BrowserError, TimeoutError, concurrent.futures.TimeoutError):
+        except (PlaywrightError, BrowserError, TimeoutError):
             pass  # it never started or is gone: only the thread is left to end
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(STOP_SECONDS)

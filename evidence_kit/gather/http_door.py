@@ -103,10 +103,12 @@ class HttpDoor:
         finally:
             for task in (back, there):
                 task.cancel()
-            await asyncio.gather(back, there, return_exceptions=True)
-            ended = replace(contact, ended=self._clock(), sent=counts[0], received=counts[1])
-            self._contacts.renew(place, ended)
-            await close(far_writer)
+            try:
+                await asyncio.gather(back, there, return_exceptions=True)
+            finally:  # the guard may end, and cancel this, while both are still ending
+                ended = replace(contact, ended=self._clock(), sent=counts[0], received=counts[1])
+                self._contacts.renew(place, ended)
+                await close(far_writer)
 
     async def _open(
         self, contact: Contact, proxy: Proxy | None

@@ -19,6 +19,7 @@ import requests
 from evidence_kit.core.errors import EvidenceError
 from evidence_kit.gather.http_exchange import ca_bundle
 from evidence_kit.gather.proxy import proxies_from
+from evidence_kit.gather.waiting import result_in_time
 
 T = TypeVar("T")
 
@@ -42,7 +43,7 @@ def in_time(work: Callable[[], T], seconds: float) -> T:
             done.set_exception(error)
 
     threading.Thread(target=run, name="single-request", daemon=True).start()
-    return done.result(timeout=seconds)
+    return result_in_time(done, seconds)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from evidence_kit.core.findings import Section
 from evidence_kit.core.layout import SUFFIX, custody_folder
 from evidence_kit.core.receipt import CustodyMark, Receipt, write_receipt
 from evidence_kit.core.terminal_text import storable_name
+from evidence_kit.core.when_free import when_free
 from evidence_kit.core.write_once import private_folder, write_bytes_once
 from evidence_kit.jobs.bundle import SOFTWARE, Stamp, Stamper
 from evidence_kit.jobs.verify import Examined, examine
@@ -125,7 +126,7 @@ def destroy(
         raise InputError("no reason for the destruction", hint="say why with --reason")
     added = _record(bundle, DESTROYED, details, signer, anchors, clock, stamper, receipts, progress)
     try:
-        bundle.unlink()
+        when_free(bundle.unlink)
     except OSError as error:
         raise StorageError(
             f"recorded, but cannot remove {bundle.name}: {error.strerror}",

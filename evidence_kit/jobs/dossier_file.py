@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from evidence_kit.core.errors import ConfigError, InputError, StorageError, UnreadableFileError
+from evidence_kit.core.user_text import without_mark
+from evidence_kit.core.when_free import when_free
 from evidence_kit.core.write_once import write_bytes_once
 
 NAME = "dossier.toml"
@@ -149,7 +151,7 @@ def read_dossier(folder: Path) -> DossierFile:
     try:
         if path.stat().st_size > MAX_FILE:
             raise ConfigError(f"{NAME} is larger than {MAX_FILE >> 20} MiB")
-        found = tomllib.loads(path.read_bytes().decode("utf-8"))
+        found = tomllib.loads(without_mark(path.read_bytes().decode("utf-8")))
     except OSError as error:
         raise UnreadableFileError(
             f"cannot read {path}: {(error.strerror or 'unknown error').lower()}",
@@ -254,7 +256,7 @@ def append_item(folder: Path, item: Mapping[str, Any]) -> None:
     result = text.rstrip("\r\n") + "\n\n[[item]]\n"
     result += "".join(f"{key} = {_toml(value)}\n" for key, value in item.items())
     try:
-        _checked(folder, tomllib.loads(result))
+        _checked(folder, tomllib.loads(without_mark(result)))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{NAME} cannot be added to: {error}") from error
     _replace(path, result)
@@ -277,6 +279,6 @@ def _replace(path: Path, text: str) -> None:
         write_bytes_once(draft, text.encode("utf-8"), private=True)
         backup.unlink(missing_ok=True)
         write_bytes_once(backup, path.read_bytes(), private=True)
-        draft.replace(path)
+        when_free(lambda: draft.replace(path))
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror}") from error

@@ -26,6 +26,7 @@ from evidence_kit.core.canonical_json import dumps, loads
 from evidence_kit.core.clock import iso
 from evidence_kit.core.errors import InputError, KeyUnavailableError, StorageError
 from evidence_kit.core.limits import MAX_NAME
+from evidence_kit.core.when_free import when_free
 from evidence_kit.core.write_once import private_folder, write_bytes_once
 from evidence_kit.seal import x509 as certificates
 from evidence_kit.seal.cades_check import SignerInfo, describe
@@ -318,7 +319,8 @@ def store(
         if chain[1:]:
             write_bytes_once(draft / CHAIN, _pem(chain[1:]))
         write_bytes_once(draft / RECORD, dumps(record))
-        draft.rename(folder)  # refuses a folder that holds anything, on every system
+        # Refuses a folder that holds anything, on every system.
+        when_free(lambda: draft.rename(folder))
     except OSError as error:
         raise StorageError(f"cannot write {folder}: {error.strerror}") from error
     finally:

@@ -24,6 +24,7 @@ from evidence_kit.core.errors import (
     StorageError,
     UnreadableFileError,
 )
+from evidence_kit.core.user_text import plain_bytes
 from evidence_kit.core.write_once import write_bytes_once
 from evidence_kit.gather.hardware_key import certificates_in_token, read_uri
 from evidence_kit.jobs.identity import (
@@ -232,6 +233,7 @@ def _read(path: Path, passphrase: bytes | None) -> tuple[list[SigningKey], list[
         ) from error
     if len(data) > MAX_KEY_FILE:
         raise InputError(f"{path.name} is too large for a key with its certificates")
+    data = plain_bytes(data)
     if b"-----BEGIN " not in data:
         return _read_pkcs12(path, data, passphrase)
     keys = [_open(data, passphrase, path.name)] if b"PRIVATE KEY-----" in data else []

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from evidence_kit.core.canonical_json import dumps, loads
 from evidence_kit.core.clock import Clock
 from evidence_kit.core.errors import InputError, KeyUnavailableError, LoginError, StorageError
+from evidence_kit.core.when_free import when_free
 from evidence_kit.core.write_once import private_folder, write_bytes_once
 from evidence_kit.gather.addresses import ascii_name
 from evidence_kit.gather.session_state import LoggedIn, SessionState, from_bytes, of_site
@@ -155,7 +156,7 @@ def keep_session(
     try:
         private_folder(path.parent)
         write_bytes_once(fresh, data, private=True)
-        fresh.replace(path)
+        when_free(lambda: fresh.replace(path))
     except OSError as error:
         with contextlib.suppress(OSError):
             fresh.unlink()
@@ -278,7 +279,7 @@ def keep_secrets(
     head = replace(session.head, nonce=random(NONCE_BYTES))
     part = path.with_suffix(".part")
     part.write_bytes(seal_session(head, content, session.key))
-    part.replace(path)
+    when_free(lambda: part.replace(path))
 
 
 def secrets_kept(path: Path, passphrase: Callable[[str], bytes]) -> LoggedIn | None:

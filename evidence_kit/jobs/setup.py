@@ -23,6 +23,7 @@ from evidence_kit.gather.chromium import BrowserFound, find_browser
 from evidence_kit.gather.install import FONTS, HINT, Attempt, ensure_driver, install_browser
 from evidence_kit.gather.proxy import proxies_from
 from evidence_kit.gather.self_test import SelfTest, self_test
+from evidence_kit.gather.system_proxy import system_proxy
 from evidence_kit.gather.time_sources import system_clock
 
 MIN_PYTHON = (3, 11)
@@ -265,6 +266,15 @@ def _proxy(environment: Mapping[str, str]) -> Iterator[Check]:
         name = proxies_from(environment).name
     except EvidenceError as error:
         yield Check("proxy", CheckState.FAIL, error.message, error.hint)
+        return
+    system = "" if name else system_proxy()
+    if system:
+        yield Check(
+            "proxy",
+            CheckState.WARN,
+            f"the settings of this system name {system}, but no variable does",
+            "where that is the only way out, set HTTPS_PROXY and HTTP_PROXY to the proxy",
+        )
         return
     found = f"{name}; addresses of sites are unknown then" if name else "none is set"
     yield Check("proxy", CheckState.OK, found)

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from evidence_kit.core.canonical_json import JsonError, dumps, loads
 from evidence_kit.core.clock import iso, parse_iso
 from evidence_kit.core.errors import ConfigError, InputError, StorageError, UnreadableFileError
+from evidence_kit.core.user_text import plain_bytes
 from evidence_kit.core.write_once import private_folder, write_bytes_once
 from evidence_kit.jobs.trust_lists import ListEntry, add_list, remove_list, trusted_lists
 from evidence_kit.seal import x509 as certificates
@@ -77,7 +78,7 @@ def read_certificates(path: Path) -> list[bytes]:
     try:
         if path.stat().st_size > MAX_FILE:
             raise InputError(f"{path.name} is too large for a certificate file")
-        data = path.read_bytes()
+        data = plain_bytes(path.read_bytes())
     except OSError as error:
         reason = (error.strerror or "unknown error").lower()
         raise UnreadableFileError(

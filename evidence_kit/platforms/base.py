@@ -24,6 +24,7 @@ from evidence_kit.core.digests import Digests, digest_file
 from evidence_kit.core.errors import StorageError
 from evidence_kit.core.events import EventLog
 from evidence_kit.core.post import SCHEMA, Place, Post, Sourced
+from evidence_kit.core.when_free import when_free
 from evidence_kit.gather.http_answer import Answer
 from evidence_kit.platforms.inert_names import inert_name
 
@@ -303,7 +304,7 @@ class ApiFolder:
         path = f"data/media/{part.stem}-{inert_name(original, content_type)}"
         final = self._bag / path
         with _writing(path):
-            part.rename(final)
+            when_free(lambda: part.rename(final))
             stored = Stored(path, digest_file(final), url, content_type, original)
         self._keep(stored)
         return stored
@@ -318,7 +319,7 @@ class ApiFolder:
         with _writing(path):
             if target.exists():
                 raise FileExistsError(errno.EEXIST, "it exists")
-            source.rename(target)
+            when_free(lambda: source.rename(target))
             stored = Stored(path, digest_file(target), url, "", original_name)
         self._keep(stored)
         return stored
