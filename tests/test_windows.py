@@ -47,6 +47,7 @@ from evidence_kit.jobs.identity import load_identity
 from evidence_kit.jobs.identity_import import import_identity
 from evidence_kit.jobs.setup import CheckState, doctor
 from evidence_kit.jobs.trust import read_certificates
+from evidence_kit.seal.anchors import at_once
 from tests import pki
 from tests.dossier_tools import dossier
 
@@ -423,6 +424,24 @@ def test_a_connection_that_the_guard_cuts_twice_is_told_whole() -> None:
         return with_end, gone.is_set()
 
     assert asyncio.run(scene()) == (True, True)
+
+
+def test_verifying_computes_without_an_event_loop() -> None:
+    """A loop of Windows begins with a connection over loopback; tests/test_verify.py forbids it."""
+
+    async def gives() -> int:
+        return 7
+
+    async def inside() -> int:
+        return at_once(gives())
+
+    async def waits() -> None:
+        await asyncio.sleep(0)
+
+    assert at_once(gives()) == 7
+    assert asyncio.run(inside()) == 7
+    with pytest.raises(RuntimeError, match="from outside"):
+        at_once(waits())
 
 
 def test_browsers_are_found_where_windows_keeps_them(

@@ -5,10 +5,7 @@ Nothing is trusted implicitly, neither the system's roots nor what a bundle brin
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Coroutine, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -85,7 +82,7 @@ def find_path(
     roots = [root for root in (x509.load(one) for one in anchors) if x509.is_authority(root)]
     if not _leads_to(leaf, [*others, *roots], {root.encoded for root in roots}):
         return PathReport(Path.UNKNOWN, "no certificate path to a trusted one")
-    return run(_validate(leaf, others, roots, moment, usage))
+    return at_once(_validate(leaf, others, roots, moment, usage))
 
 
 def _leads_to(leaf: Certificate, pool: Sequence[Certificate], roots: set[bytes]) -> bool:
@@ -124,19 +121,22 @@ async def _validate(
     return PathReport(Path.TRUSTED)
 
 
-def run(work: Coroutine[Any, Any, _T]) -> _T:
-    """Run a coroutine to its end, in a thread of its own where this one already has a loop.
+def at_once(work: Coroutine[Any, Any, _T]) -> _T:
+    """What a coroutine gives that waits for nothing, without an event loop.
 
-    Playwright's synchronous interface keeps a loop running in the thread that captures.
+    The library's interface is asynchronous because it could fetch; here it may not. A loop would
+    open sockets of its own, on Windows even a connection over loopback, and verifying opens none.
+
+    Raises:
+        RuntimeError: it waits for something after all.
     """
     try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work)
-    with ThreadPoolExecutor(
-        max_workers=1, thread_name_prefix=threading.current_thread().name
-    ) as pool:
-        return pool.submit(asyncio.run, work).result()
+        work.send(None)
+    except StopIteration as ended:
+        result: _T = ended.value
+        return result
+    work.close()
+    raise RuntimeError("a computation waits for something from outside")
 
 
 @dataclass(frozen=True)

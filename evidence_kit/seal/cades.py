@@ -5,19 +5,24 @@ Checking is in :mod:`evidence_kit.seal.cades_check`; its entry point is named he
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Sequence
+import threading
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from evidence_kit.core.errors import KeyUnavailableError
 from evidence_kit.core.limits import MAX_SIGNATURE, MAX_TOKEN
-from evidence_kit.seal import anchors, cms, der, x509
+from evidence_kit.seal import cms, der, x509
 from evidence_kit.seal.cades_check import SIGNED_ATTRIBUTES, SignatureReport, check_signature
 from evidence_kit.seal.signer import Signer
 
 if TYPE_CHECKING:
     from pyhanko.sign import signers
+
+_T = TypeVar("_T")
 
 __all__ = [
     "SIGNED_ATTRIBUTES",
@@ -60,9 +65,24 @@ def sign(content: bytes, signer: Signer, *, signing_time: datetime) -> bytes:
             hint="give every issuer up to the self-signed one, and nothing else",
         )
     when = signing_time.astimezone(UTC).replace(microsecond=0)
-    p7s = anchors.run(_assemble(content, signer, digest, when))
+    p7s = _run(_assemble(content, signer, digest, when))
     _check_own(p7s, leaf)
     return p7s
+
+
+def _run(work: Coroutine[Any, Any, _T]) -> _T:
+    """Run a coroutine to its end, in a thread of its own where this one already has a loop.
+
+    Playwright's synchronous interface keeps a loop running in the thread that captures.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(
+        max_workers=1, thread_name_prefix=threading.current_thread().name
+    ) as pool:
+        return pool.submit(asyncio.run, work).result()
 
 
 async def _assemble(content: bytes, signer: Signer, digest: str, when: datetime) -> bytes:
