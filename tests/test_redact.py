@@ -19,8 +19,8 @@ from evidence_kit.core.exchange import Exchange, Representation, Source
 from evidence_kit.seal.http_message import body_chunks, decode, measure
 from evidence_kit.seal.redact import Redactor
 from evidence_kit.seal.redact_fields import in_json, in_url, is_secret_header
+from evidence_kit.seal.redact_looks import looks_random
 from evidence_kit.seal.redact_types import Content, RedactedExchange
-from evidence_kit.seal.redact_values import looks_random
 from evidence_kit.seal.redact_websocket import redact_frames
 from tests.netlog_site import chunked
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evidence_kit.seal.redact_values import looks_random
+from evidence_kit.seal.redact_looks import looks_random
 from evidence_kit.seal.standins import StandIns
 from tests.login_site import REFRESH, SECRETS, SESSION, SHORT, TOKEN
 

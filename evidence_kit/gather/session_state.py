@@ -16,7 +16,7 @@ from evidence_kit.core.canonical_json import JsonError, dumps, loads
 from evidence_kit.gather.addresses import ascii_name
 from evidence_kit.gather.netlog_pipe import LineReader
 from evidence_kit.seal.redact_fields import in_json
-from evidence_kit.seal.redact_values import looks_random
+from evidence_kit.seal.redact_looks import looks_random
 from evidence_kit.seal.standins import StandIns
 
 MAX_COOKIES = 500

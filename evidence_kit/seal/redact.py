@@ -31,9 +31,11 @@ from evidence_kit.seal.redact_fields import (
     in_json,
     in_url,
 )
+from evidence_kit.seal.redact_looks import MIN_LENGTH
 from evidence_kit.seal.redact_marks import (
     Mark,
     copy_file,
+    cut_heads,
     fill,
     fresh_path,
     gaps,
@@ -53,7 +55,7 @@ from evidence_kit.seal.redact_marks import (
 )
 from evidence_kit.seal.redact_mhtml import rewrite_mhtml
 from evidence_kit.seal.redact_types import Content, RedactedExchange, RedactionItem
-from evidence_kit.seal.redact_values import MIN_LENGTH, Secrets
+from evidence_kit.seal.redact_values import Secrets
 
 MAX_DECODED = 4 << 30
 """Bytes that a coded body may unpack to when it is searched."""
@@ -125,17 +127,18 @@ class Redactor:
         """Remember the values of all named credential fields of an exchange."""
         self.learn_url(exchange.url)
         for path, response in ((exchange.request, False), (exchange.response, True)):
-            message = measured(path, exchange.method if response else "") if path else None
-            if path is None or message is None:
+            if path is None:
                 continue
-            for head in message.heads:
+            message = measured(path, exchange.method if response else "")
+            for head in message.heads if message is not None else cut_heads(path):
                 for named in named_in_head(head, request=not response):
                     self._learn(named)
                 for name in AUTH_FIELDS:
                     for value in head.all(name):
                         self.learn_value("password", basic_password(value.rpartition(b" ")[2]))
-            for named in named_in_body(path, message, response=response):
-                self._learn(named)
+            if message is not None:
+                for named in named_in_body(path, message, response=response):
+                    self._learn(named)
 
     def redact_url(self, url: str) -> str:
         """A URL with its credentials masked, the same way everywhere in a bundle."""
@@ -184,11 +187,15 @@ class Redactor:
             OSError: a file cannot be read or written.
         """
         record = str(exchange.number)
-        request, request_content, items = self._message(exchange.request, record, folder, "")
+        request, request_content, items = self._message(exchange.request, record, folder)
         response, response_content = exchange.response, Content.EXACT
         if exchange.response is not None:
             response, response_content, more = self._message(
-                exchange.response, record, folder, exchange.method
+                exchange.response,
+                record,
+                folder,
+                exchange.method,
+                cut=exchange.truncated is not None,
             )
             items += more
         raw = exchange.url.encode("utf-8", "surrogateescape")
@@ -236,15 +243,20 @@ class Redactor:
         return rewrite_mhtml(data, change), tuple(items)
 
     def _message(
-        self, path: Path, record: str, folder: Path, method: str
+        self, path: Path, record: str, folder: Path, method: str = "", *, cut: bool = False
     ) -> tuple[Path, Content, list[RedactionItem]]:
-        """One stored message; ``method`` is empty for a request."""
+        """One stored message; ``method`` is empty for a request, ``cut`` where it is not whole."""
         side = path.suffix.lstrip(".") or "file"
         message = measured(path, method)
         if message is None:
-            # No HTTP message after all: searched as plain bytes.
+            # A head that was cut off, or no HTTP message after all: searched as plain bytes.
+            named = [
+                self._mark(item)
+                for head in cut_heads(path)
+                for item in named_in_head(head, request=side == "request")
+            ]
             with path.open("rb") as stream:
-                marks = self._scan(read_on(stream), record)
+                marks = union([*named, *self._scan(read_on(stream), record)])
             if not marks:
                 return path, Content.EXACT, []
             target = fresh_path(path, folder)
@@ -264,7 +276,7 @@ class Redactor:
                 return target, Content.RECODED, items
             moves: list[tuple[int, bytes]] = []
         else:
-            marks = self._body_marks(path, message, record, side)
+            marks = self._body_marks(path, message, record, side, cut=cut or not message.complete)
             moves, ranges = mapped(marks, body_segments(path, message))
             shift = len(head) - message.body
             places += [(mark, start + shift, end + shift) for mark, start, end in ranges]
@@ -295,8 +307,10 @@ class Redactor:
             out += text
         return out, places
 
-    def _body_marks(self, path: Path, message: Message, record: str, side: str) -> list[Mark]:
-        marks = self._scan(body_chunks(path, message), record)
+    def _body_marks(
+        self, path: Path, message: Message, record: str, side: str, *, cut: bool
+    ) -> list[Mark]:
+        marks = self._scan(body_chunks(path, message), record, cut=cut)
         if side == "request":
             named = [self._mark(item) for item in named_in_body(path, message, response=False)]
             marks = union([*named, *marks])
@@ -315,7 +329,8 @@ class Redactor:
             begin = max(0, start - self._secrets.reach)
             with path.open("rb") as stream:
                 stream.seek(begin)
-                marks = self._scan(read_chunks(stream, stop - begin), record)
+                chunks = read_chunks(stream, stop - begin)
+                marks = self._scan(chunks, record, cut=stop == message.size)
             found += [
                 replace(mark, start=mark.start + begin, end=mark.end + begin)
                 for mark in marks
@@ -377,8 +392,12 @@ class Redactor:
         number = self._secrets.learn(named.field, named.value)
         return Mark(named.start, named.end, number, named.field)
 
-    def _scan(self, chunks: Iterable[bytes], subject: str) -> list[Mark]:
-        """Recurrences in a stream, which is held in memory only as far as a value can reach."""
+    def _scan(self, chunks: Iterable[bytes], subject: str, *, cut: bool = True) -> list[Mark]:
+        """Recurrences in a stream, which is held in memory only as far as a value can reach.
+
+        ``cut`` is False where it is known that the stream ends where it should: else it may end
+        within a value.
+        """
         found: list[Mark] = []
         buffer, base = b"", 0
         reach = max(self._secrets.reach, 1)
@@ -388,14 +407,14 @@ class Redactor:
             if chunk is not None and len(buffer) < 2 * reach:
                 continue
             edge = len(buffer) if chunk is None else len(buffer) - reach
-            cut = edge
-            for span in self._secrets.find(buffer):
+            done = edge
+            for span in self._secrets.find(buffer, cut=cut and chunk is None):
                 if span.since < edge:
                     field = f"body {span.coding}".strip()
                     found.append(Mark(base + span.start, base + span.end, span.number, field))
-                    cut = max(cut, span.end)
+                    done = max(done, span.end)
             ordinary |= self._secrets.find_ordinary(buffer)
-            buffer, base = buffer[cut:], base + cut
+            buffer, base = buffer[done:], base + done
         for number in sorted(ordinary):
             name = self._secrets.names[number]
             self.note(f"value of {name} recurs in {subject} and stands: it looks like words")

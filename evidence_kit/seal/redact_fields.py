@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
-from evidence_kit.seal.redact_values import looks_random
+from evidence_kit.seal.redact_looks import looks_random
 
 COOKIE_FIELDS = frozenset({b"cookie", b"cookie2"})
 SET_COOKIE_FIELDS = frozenset({b"set-cookie", b"set-cookie2"})
@@ -49,7 +49,8 @@ _PAGING = frozenset(
 _PASSWORD = re.compile(
     rb"(?:[a-z0-9]*[_.\[-])?(?:password|passwd|pwd|pass)(?:[_-]?confirmation)?\]?"
 )
-_JSON_PAIR = re.compile(rb'"([^"\\]{1,100})"\s*:\s*"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_JSON_PAIR = re.compile(rb'"([^"\\]{1,100})"\s*:\s*"((?:[^"\\]|\\.)*)(?:"|\\?\Z)', re.DOTALL)
+"""A pair of two strings; the second may be cut off by the end of the text."""
 _NESTED_PAIR = re.compile(
     rb'\b([A-Za-z_][A-Za-z0-9_.-]{0,99})(?:\\")?\s*:\s*\\"((?:[^"\\]|\\\\.)*)\\"', re.DOTALL
 )
@@ -150,6 +151,7 @@ def in_multipart(body: bytes) -> Iterator[Named]:
             continue
         start = body.find(b"\r\n\r\n", head.end())
         end = body.find(b"\r\n--", start + 4)
+        end = len(body) if end < 0 else end  # cut off
         if start >= 0 and end > start + 4:
             name = head[1].decode("latin-1")
             yield Named(start + 4, end, f"form {name}", body[start + 4 : end])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import BinaryIO
 
 from evidence_kit.core.limits import CHUNK
 from evidence_kit.seal.http_message import (
+    MAX_HEAD,
     BadMessageError,
     Head,
     Message,
@@ -17,6 +19,7 @@ from evidence_kit.seal.http_message import (
     can_decode,
     decode,
     measure,
+    parse_head,
 )
 from evidence_kit.seal.redact_fields import (
     Named,
@@ -28,6 +31,9 @@ from evidence_kit.seal.redact_fields import (
 )
 from evidence_kit.seal.redact_types import RedactionItem
 from evidence_kit.seal.redact_values import marker
+
+_BEGINS = re.compile(rb"[A-Z]{3,10} [^\s]|HTTP/1\.[01] ")
+"""How a request or an answer begins (RFC 9112 sections 3 and 4)."""
 
 MAX_FORM = 16 << 20
 """Bytes of a body that is read for named fields; forms and token answers are far smaller."""
@@ -78,6 +84,14 @@ def measured(path: Path, method: str) -> Message | None:
         return measure(path, method=method)
     except BadMessageError:
         return None
+
+
+def cut_heads(path: Path) -> tuple[Head, ...]:
+    """The head of a message that ends within it, as far as it goes; empty for anything else."""
+    with path.open("rb") as stream:
+        raw = stream.read(MAX_HEAD)
+    head = parse_head(raw + b"\r\n\r\n") if _BEGINS.match(raw) else None
+    return (replace(head, raw=raw),) if head is not None and b"\r\n\r\n" not in raw else ()
 
 
 def named_in_head(head: Head, *, request: bool) -> Iterator[Named]:

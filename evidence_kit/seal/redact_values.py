@@ -1,8 +1,6 @@
-"""Secret values: which may be searched for, and how they are found again in whatever coding.
+"""Secret values: which are searched for, and how they are found again in whatever coding.
 
-A page decides what its cookies hold. Would every value be masked wherever it occurs, then a
-hostile page could make a threat disappear by setting a cookie to its words. So only values that
-look random are searched for; see :func:`looks_random`.
+Only values that look random are; see :func:`~evidence_kit.seal.redact_looks.looks_random`.
 """
 
 from __future__ import annotations
@@ -11,17 +9,14 @@ import base64
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
+from functools import cache
 from urllib.parse import unquote_to_bytes
 
-MIN_LENGTH = 16
-"""Characters; below that a value also occurs by chance, and guessing it is no work anyway."""
+from evidence_kit.seal.redact_ends import Beginnings
+from evidence_kit.seal.redact_looks import MAX_LENGTH, MIN_LENGTH, looks_random
 
 MIN_PRIVATE = 6
 """Characters of a value of the operator's own, the shortest addresses of mail."""
-
-MAX_LENGTH = 8192
-"""Bytes of one secret; browsers cap a cookie at 4,096, tokens in headers stay under 8 KiB."""
 
 MAX_SECRETS = 2000
 """Values kept for searching; a page that sets more does so on purpose."""
@@ -29,62 +24,10 @@ MAX_SECRETS = 2000
 MAX_ADDRESSES = 500
 """Values that look like words and are searched for within their own address only."""
 
-MIN_ODD_PAIRS = 4
-ODD_SHARE = 0.25
-"""A value is random if at least so many, and this share, of its letter pairs are not word-like."""
-
-_TOKEN = re.compile(rb"[A-Za-z0-9_\-.~+/=:|!*$@,]+")
-_WILD_CAPITAL = re.compile(rb"[a-z](?=[A-Z](?![a-z]))")
-_VOWELS = frozenset(b"aeiouy")
-_DIGITS = frozenset(b"0123456789")
-_CLUSTERS = frozenset(
-    re.findall(
-        "..",
-        "blbrbschckclcrcsctczdjdldrdsdtdwdzflfrfsftgdghglgngrgsgthlhmhnhrhthwklknkrksktkwlbld"
-        "lflglklmlnlplsltlvlzmbmcmfmmmpmsmtnbncndnfngnhnjnknlnmnpnrnsntnvnwnzphplprpsptrbrcrd"
-        "rfrgrhrjrkrlrmrnrprsrtrvrwrzscshsjskslsmsnspsrstswsztbtctdtgthtjtktltmtrtstvtwtzvlvr"
-        "wdwhwlwnwrwswtzw",
-    )
-)
 _ESCAPES = {
     ord("/"): rb"(?:/|\\/|%(?:25)?2[Ff]|\\u002[Ff]|&#(?:47|x2[Ff]);)",
     ord("+"): rb"(?:\+|%(?:25)?2[Bb]|\\u002[Bb]|&#(?:43|x2[Bb]);| )",
 }
-
-
-def looks_random(value: bytes) -> bool:
-    """Whether a value is of the kind that a machine draws, and no words, slug, name or number.
-
-    It has at least ``MIN_LENGTH`` bytes of the alphabet of tokens (no blank, nothing outside
-    ASCII, percent-coding undone first), and enough neighbours in it are "odd": a letter beside a
-    digit, two consonants that hardly any European language puts together, or a capital within a
-    word. Neighbours across a separator and the first letters of words do not count, so
-    ``JijGaatEraan``, ``jij-gaat-eraan`` and ``2026-11-23`` are not random. Measured on drawn
-    tokens: 98.8 % of 16 base64 characters are seen as random, 99.7 % of 22, all of 32 hex digits.
-    """
-    plain = unquote_to_bytes(unquote_to_bytes(value))
-    if not MIN_LENGTH <= len(value) <= MAX_LENGTH or not _TOKEN.fullmatch(plain):
-        return False
-    if b"://" in plain:
-        return False  # an address: what it leads to must stay readable
-    odd = common = 0
-    for word in re.findall(rb"[A-Za-z0-9]+", plain):
-        # A capital inside a word that begins no word of its own is odd too.
-        wild = {match.start() + 1 for match in _WILD_CAPITAL.finditer(word)}
-        for place, (first, second) in enumerate(pairwise(word.lower()), 1):
-            if first in _DIGITS and second in _DIGITS:
-                continue
-            if first in _DIGITS or second in _DIGITS or place in wild:
-                odd += 1
-            elif (
-                first == second
-                or _VOWELS & {first, second}
-                or chr(first) + chr(second) in _CLUSTERS
-            ):
-                common += 1
-            else:
-                odd += 1
-    return odd >= MIN_ODD_PAIRS and odd >= ODD_SHARE * (odd + common)
 
 
 @dataclass(frozen=True)
@@ -128,6 +71,7 @@ class Secrets:
     reach: int = 0
     _needles: list[_Needle] = field(default_factory=list)
     _plain: list[tuple[bytes, int]] = field(default_factory=list)
+    _beginnings: Beginnings = field(default_factory=Beginnings)
 
     def learn(self, name: str, value: bytes) -> int:
         """Remember a value; its number, the same for the same value."""
@@ -151,7 +95,7 @@ class Secrets:
         number = self.learn(name, value)
         if MIN_PRIVATE <= len(value) <= MAX_LENGTH and not looks_random(value):
             self._plain = [pair for pair in self._plain if pair[1] != number]
-            self._searchable(number, value)
+            self._searchable(number, value, judge=False)
 
     def learn_standin(self, secret: bytes, standin: bytes) -> None:
         """Remember what was written in the place of a known value; both have its number."""
@@ -181,17 +125,28 @@ class Secrets:
             return
         lead = url[:start]
         for form in dict.fromkeys((lead, lead.replace(b"&", b"&amp;"))):
-            self._add(_Needle(form + value, number, "in address", skip=len(form)))
+            if self._add(_Needle(form + value, number, "in address", skip=len(form))):
+                self._beginnings.add_address(number, form + value, len(form))
 
     def publish(self, data: bytes) -> None:
         """Stop looking for the values that occur in ``data``: they are no secrets."""
         public = {span.number for span in self.find(data)}
         self._needles = [needle for needle in self._needles if needle.number not in public]
+        self._beginnings.forget(public)
         self._plain += [pair for pair in self.numbers.items() if pair[1] in public]
 
-    def find(self, data: bytes) -> list[Span]:
-        """Every recurrence, without overlaps, in order."""
+    def find(self, data: bytes, *, cut: bool = False) -> list[Span]:
+        """Every recurrence, without overlaps, in order.
+
+        Args:
+            data: to be searched.
+            cut: it may end too early: also the beginning of a value, at its very end.
+        """
         found: list[Span] = []
+        beginning = self._beginnings.find(data) if cut else None
+        if beginning is not None:
+            place, number, coding = beginning
+            found.append(Span(place, len(data), number, f"{coding} cut off".strip(), place))
         for needle in self._needles:
             place = data.find(needle.literal)
             while place >= 0:
@@ -205,24 +160,32 @@ class Secrets:
         """Numbers of the values that recur but are left standing, because they are no secrets."""
         return {number for value, number in self._plain if value in data}
 
-    def _searchable(self, number: int, value: bytes) -> None:
+    def _searchable(self, number: int, value: bytes, *, judge: bool = True) -> None:
         for form in dict.fromkeys((value, unquote_to_bytes(value))):
             core = max(re.findall(rb"[A-Za-z0-9_\-.~]+", form), key=len)
-            exact = core == form
-            pattern = None if exact else re.compile(b"".join(escaped(byte) for byte in form))
-            reach = 0 if exact else 6 * len(form)
-            self._add(_Needle(core, number, "", form, pattern, reach))
+            units = () if core == form else tuple(map(_unit, form))
+            pattern = re.compile(b"".join(unit.pattern for unit in units)) if units else None
+            if self._add(_Needle(core, number, "", form, pattern, 6 * len(form) if units else 0)):
+                self._beginnings.add(number, form, units, judge=judge)
             for literal in base64_forms(form):
-                self._add(_Needle(literal, number, "base64"))
+                if self._add(_Needle(literal, number, "base64")):
+                    self._beginnings.add_base64(number, form, literal, judge=judge)
 
-    def _add(self, needle: _Needle) -> None:
+    def _add(self, needle: _Needle) -> bool:
+        """Whether it is a new one."""
         if any(
             other.literal == needle.literal and other.number == needle.number
             for other in self._needles
         ):
-            return
+            return False
         self._needles.append(needle)
         self.reach = max(self.reach, len(needle.literal) + 2 * needle.reach)
+        return True
+
+
+@cache
+def _unit(byte: int) -> re.Pattern[bytes]:
+    return re.compile(escaped(byte))
 
 
 def _confirm(needle: _Needle, data: bytes, place: int) -> Span | None:

@@ -18,12 +18,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from evidence_kit.seal.redact_fields import URL_FIELDS, in_header
+from evidence_kit.seal.redact_looks import looks_random
 from evidence_kit.seal.redact_mhtml import rewrite_mhtml
 from evidence_kit.seal.redact_values import (
     MAX_SECRETS,
     base64_forms,
     escaped,
-    looks_random,
 )
 
 MAX_DRAWS = 200
