@@ -192,6 +192,16 @@ def test_what_is_not_there_is_said_before_anything_is_asked(
     assert "[y/N]" not in ended.stderr
 
 
+def test_a_file_to_import_that_is_not_there(own_home: Path, tmp_path: Path) -> None:
+    folder = str(tmp_path / "case")
+    assert program("dossier", "new", folder, "--title", "x", home=own_home).returncode == 0
+    words = ("--kind", "screenshot", "--supplier", "x", "--source", "y")
+    ended = program("dossier", "import", folder, "nowhere.png", *words, home=own_home)
+    assert ended.returncode == 20
+    assert "nowhere.png is not there" in ended.stderr
+    assert "passphrase" not in ended.stderr
+
+
 def test_nobody_to_ask(own_home: Path, tmp_path: Path) -> None:
     bundle = tmp_path / "x.asice"
     bundle.write_bytes(b"x")

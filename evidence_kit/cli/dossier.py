@@ -179,10 +179,11 @@ def import_(
 
     from evidence_kit.gather.dns_txt import lookup_txt
     from evidence_kit.jobs.dossier import note_item
-    from evidence_kit.jobs.supplied import Supply, import_supplied, read_keys
+    from evidence_kit.jobs.supplied import Supply, import_supplied, read_keys, require_files
 
     keys = read_keys(mail_key) if mail_key is not None else {}
     dossier = _opened(folder, "import")
+    require_files(files)
     signing = prepare(identity, passphrase_fd, tsas, no_tsa=no_tsa)
     supply = Supply(
         files=tuple(files),

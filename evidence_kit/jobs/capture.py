@@ -155,7 +155,8 @@ def _make_output(output: Path) -> None:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError(
-            f"cannot make the folder {output}: {error.strerror}", hint="choose another --output"
+            f"cannot make the folder {output}: {(error.strerror or 'unknown').lower()}",
+            hint="choose another --output",
         ) from error
 
 

@@ -180,6 +180,20 @@ def read_keys(path: Path) -> dict[str, str]:
     return found
 
 
+def require_files(files: Sequence[Path]) -> None:
+    """Refuse what is not there before anybody is asked for a passphrase.
+
+    Raises:
+        UnreadableFileError: one of them is missing, or a folder.
+    """
+    for path in files:
+        if not path.is_file():
+            raise UnreadableFileError(
+                f"{path.name} is not there, or no file",
+                hint="check the path; a folder's files are named one by one",
+            )
+
+
 def _check(supply: Supply, clock: Clock) -> None:
     if not supply.files:
         raise InputError("no files to import")
@@ -205,8 +219,7 @@ def _copy(work: WorkFolder, path: Path, number: int, clock: Clock) -> tuple[Path
         target.parent.mkdir(exist_ok=True)
     except OSError as error:
         raise StorageError(f"cannot make the work folder: {error.strerror}") from error
-    if not path.is_file():
-        raise UnreadableFileError(f"{path.name} is not there, or no file")
+    require_files((path,))
     try:
         with path.open("rb") as source, target.open("xb") as copy:
             shutil.copyfileobj(source, copy)
