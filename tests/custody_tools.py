@@ -12,7 +12,7 @@ from evidence_kit.core.verdict import Verdict
 from evidence_kit.jobs.bundle import Stamp, Stamper
 from evidence_kit.jobs.custody import Added, add_event
 from evidence_kit.jobs.custody import destroy as destroy_job
-from evidence_kit.jobs.effort import MAX_EFFORT
+from evidence_kit.jobs.verify_effort import MAX_EFFORT
 from evidence_kit.seal.anchors import TrustAnchors
 from evidence_kit.seal.custody import EventDetails
 from evidence_kit.seal.signer import KeySigner

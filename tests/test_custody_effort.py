@@ -11,7 +11,8 @@ import pytest
 from evidence_kit.core.findings import Section, Status
 from evidence_kit.core.layout import custody_folder
 from evidence_kit.core.verdict import Verdict
-from evidence_kit.jobs import effort, verify_custody, verify_stamps
+from evidence_kit.jobs import verify_custody, verify_stamps
+from evidence_kit.jobs import verify_effort as effort
 from evidence_kit.jobs.custody_log import read_log
 from evidence_kit.seal import cms, der
 from tests.bundles import example

@@ -18,7 +18,7 @@ from evidence_kit.core.digests import Digests, digest_bytes
 from evidence_kit.core.findings import Finding, Section, Status
 from evidence_kit.core.layout import custody_folder
 from evidence_kit.core.receipt import Receipt
-from evidence_kit.jobs.effort import CHECK, MAX_EFFORT, Effort, size_of, smallest_first
+from evidence_kit.jobs.verify_effort import CHECK, MAX_EFFORT, Effort, size_of, smallest_first
 from evidence_kit.jobs.verify_stamps import (
     MAX_SIDECARS,
     LaterStamps,

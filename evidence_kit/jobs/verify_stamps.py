@@ -20,7 +20,7 @@ from evidence_kit.core.errors import TimestampError
 from evidence_kit.core.findings import Finding
 from evidence_kit.core.layout import custody_folder
 from evidence_kit.core.limits import MAX_SIGNATURE, MAX_TOKEN
-from evidence_kit.jobs.effort import (
+from evidence_kit.jobs.verify_effort import (
     MAX_DIGESTED,
     MAX_STAMP_EFFORT,
     STAMP,
