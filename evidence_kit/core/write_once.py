@@ -23,8 +23,8 @@ MAX_LEFTOVERS = 100
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
 """What file systems without hard links (FAT and exFAT sticks, some network shares) answer."""
 
-_WINDOWS_PATH = 260 - len(".99" + PARTIAL)
-"""Characters of a whole path from which on Windows may find none (MAX_PATH, 260 with its end)."""
+_WINDOWS_PATH = 259 - len(".99" + PARTIAL)
+"""Characters of a whole path beyond which Windows may not find it (MAX_PATH: 260, its end too)."""
 
 _HINTS = {
     errno.ENOSPC: "the disk is full: free some space or choose another folder",
@@ -167,7 +167,7 @@ def _refused(target: Path, error: OSError) -> StorageError:
     if (
         error.errno == errno.ENOENT
         and os.name == "nt"
-        and len(str(target.absolute())) >= _WINDOWS_PATH
+        and len(str(target.absolute())) > _WINDOWS_PATH
     ):
-        hint = f"Windows allows {_WINDOWS_PATH} characters in a path: choose a shorter folder"
+        hint = "Windows allows 260 characters in a whole path: choose a shorter folder"
     return StorageError(f"cannot write {target.name}: {reason}", hint=hint)
