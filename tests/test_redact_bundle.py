@@ -151,7 +151,8 @@ def warc(data: bytes, name: str, folder: Path) -> Iterator[tuple[str, bytes]]:
 @pytest.fixture
 def planted(sealed: Capture) -> Bundle:
     with run_site(routes()) as (served, port):
-        found = sealed(f"http://localhost:{port}/?access_token={TOKEN}")
+        url = f"http://localhost:{port}/?access_token={TOKEN}"
+        found = sealed(url, reason=f"melding: {url} en {SESSION}", case=TOKEN)
         assert {"/br", "/forms", "/login"} <= {seen.path for seen in served.seen}
     return found
 
