@@ -220,6 +220,7 @@ RULES: Mapping[str, Rule] = {
     **_rules(
         Section.CONTENT,
         Status.INFO,
+        "stream.address-open",
         "supplied.not-captured",
         "supplied.dkim-ok",
         "supplied.dkim-fails",

@@ -154,7 +154,7 @@ def _track(track: Track, index: _Index) -> dict[str, Any]:
         kept = index.record.find(part)
         if kept is not None or track.chosen:
             listed.append(index.entry(part, kept))
-    lists = index.record.all(track.playlist) if track.playlist else ()
+    lists = [one for one in index.record.all(track.playlist) if one.whole]
     return {
         "name": track.name,
         "kind": track.kind,

@@ -7,13 +7,14 @@ from contextlib import ExitStack
 from typing import Any, BinaryIO
 
 from evidence_kit.core.canonical_json import JsonError, loads
-from evidence_kit.core.findings import Finding
+from evidence_kit.core.findings import Finding, Status
 from evidence_kit.core.limits import MAX_JSON_BYTES
 from evidence_kit.core.schemas import schema_fault
 from evidence_kit.core.streams import FILE, is_whole, summary
 from evidence_kit.core.terminal_text import harmless
+from evidence_kit.jobs.verify_places import Redirects, place_fault, same_address
 from evidence_kit.seal.container_read import Walk, open_entry, read_entry
-from evidence_kit.seal.http_message import BadMessageError
+from evidence_kit.seal.http_message import BadMessageError, Head
 from evidence_kit.seal.stored_zip import StoredZipError
 from evidence_kit.seal.stream_bytes import MAX_HASHED, Span, digest_spans
 from evidence_kit.seal.stream_read import (
@@ -22,11 +23,12 @@ from evidence_kit.seal.stream_read import (
     body_in,
     by_answer,
     find_answers,
+    message_in,
     reach_of,
     span_of,
 )
 from evidence_kit.seal.wacz_read import archive_in
-from evidence_kit.seal.warc_read import WarcError
+from evidence_kit.seal.warc_read import Record, WarcError
 
 MAX_FAULTS = 20
 """Parts that are told one by one; thousands would hide the rest."""
@@ -63,8 +65,10 @@ def check_streams(walked: Walk, record: Mapping[str, Any]) -> Iterator[Finding]:
         elif record.get("streams"):
             yield Finding("stream.malformed", FILE, {"detail": "it is not there"})
         return
-    faults = list(_faults(walked, record, index))
+    found = list(_faults(walked, record, index))
+    faults = [one for one in found if one.rule.status is Status.FAILED]
     yield from faults[:MAX_FAULTS]
+    yield from [one for one in found if one.rule.status is not Status.FAILED][:MAX_FAULTS]
     if not faults:
         count = sum(len(entries) for entries in by_answer(index).values())
         yield Finding("stream.ok", FILE, {"parts": str(count)})
@@ -89,7 +93,8 @@ def _faults(walked: Walk, record: Mapping[str, Any], index: Mapping[str, Any]) -
                 if name.endswith(".wacz"):
                     archive = archive_in(stream, walked.entries[name].size)
                 own = {key: listed for key, listed in entries.items() if key[0] == name}
-                yield from _in_archive(archive, own)
+                cached = [one["url"] for one in record["recording"]["cached"]]
+                yield from _in_archive(archive, own, Redirects(archive, cached))
             except (StoredZipError, WarcError) as error:
                 yield _differs(name, str(error)[:160])
 
@@ -113,7 +118,7 @@ def _work(listed: Sequence[Mapping[str, Any]]) -> int:
     return max(reach_of(listed), sum(spans.values()))
 
 
-def _in_archive(archive: BinaryIO, entries: Entries) -> Iterator[Finding]:
+def _in_archive(archive: BinaryIO, entries: Entries, redirects: Redirects) -> Iterator[Finding]:
     answers = find_answers(archive, [number for _, number in entries])
     for (_, number), listed in entries.items():
         if number not in answers:
@@ -121,6 +126,9 @@ def _in_archive(archive: BinaryIO, entries: Entries) -> Iterator[Finding]:
             continue
         spans: set[Span] = {span_of(entry) for entry in listed}
         try:
+            head = message_in(archive, answers[number])[1].head
+            for entry in listed:
+                yield from _misplaced(entry, answers[number], head, redirects)
             body = body_in(archive, answers[number], reach_of(listed))
             found = digest_spans(body, spans)
         except BadMessageError as error:
@@ -130,6 +138,22 @@ def _in_archive(archive: BinaryIO, entries: Entries) -> Iterator[Finding]:
             taken = found[span_of(entry)]
             if (taken.sha256, taken.size) != (entry["sha256"], entry["size"]):
                 yield _differs(entry["url"], f"exchange {number} holds other bytes")
+
+
+def _misplaced(
+    entry: Mapping[str, Any], record: Record, head: Head, redirects: Redirects
+) -> Iterator[Finding]:
+    """Address and range of an entry against the answer that it names."""
+    fault = place_fault(entry, record, head)
+    if fault:
+        yield _differs(entry["url"], f"{fault} (exchange {record.exchange})")
+    if same_address(entry["url"], record.url):
+        return
+    led = redirects.lead(entry["url"], record.url)
+    if led is None:
+        yield Finding("stream.address-open", entry["url"][:200], {"served": record.url[:200]})
+    elif not led:
+        yield _differs(entry["url"], f"exchange {record.exchange} is of {record.url[:200]}")
 
 
 def _differs(subject: str, detail: str) -> Finding:

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 
 from evidence_kit.seal.http_message import (
     BadMessageError,
+    Message,
     decode,
     measure_stream,
     stream_chunks,
@@ -69,16 +70,25 @@ def find_answers(archive: BinaryIO, numbers: Iterable[int]) -> dict[int, Record]
     return found
 
 
+def message_in(archive: BinaryIO, record: Record) -> tuple[BinaryIO, Message]:
+    """The block of a recorded response as a file of its own, and where its parts lie.
+
+    Raises:
+        BadMessageError: no such message.
+    """
+    block = block_of(archive, record)
+    size = block.seek(0, 2)
+    block.seek(0)
+    return block, measure_stream(block, size)
+
+
 def body_in(archive: BinaryIO, record: Record, limit: int) -> Iterator[bytes]:
     """The body of a recorded response, without its codings, up to ``limit`` bytes.
 
     Raises:
         BadMessageError: no such message, it cannot be unpacked, or it is longer.
     """
-    block = block_of(archive, record)
-    size = block.seek(0, 2)
-    block.seek(0)
-    message = measure_stream(block, size)
+    block, message = message_in(archive, record)
     if not message.complete:
         raise BadMessageError("the answer is cut off")
     yield from decode(stream_chunks(block, message), message.head.codings, limit)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -44,7 +45,8 @@ class Record:
 
     ``good`` is False where a digest that the record states is not that of its bytes. ``exchange``
     is the number that the writer gave the exchange, empty where there is none; ``date`` is the
-    WARC-Date as it stands there.
+    WARC-Date as it stands there. ``payload`` is the SHA-256 of the payload where the record states
+    one, ``content`` and ``notes`` are what the writer says of the block (docs/warc-profile.md).
     """
 
     number: int
@@ -56,6 +58,9 @@ class Record:
     good: bool
     exchange: str = ""
     date: str = ""
+    payload: bytes = b""
+    content: str = ""
+    notes: str = ""
 
 
 def read_records(
@@ -98,6 +103,9 @@ def read_records(
             good=good,
             exchange=fields.get("x-evidence-exchange", ""),
             date=fields["warc-date"],
+            payload=bytes.fromhex(fields.get("warc-payload-digest", "")[7:]),
+            content=sys.intern(fields.get("x-evidence-content", "")),
+            notes=sys.intern(fields.get("x-evidence-notes", "")),
         )
     if not ids:
         raise WarcError("no records")
