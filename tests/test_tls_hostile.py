@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from evidence_kit.seal.tls_hello import MAX_MESSAGE
 from evidence_kit.seal.tls_keys import KeyLog
-from evidence_kit.seal.tls_records import BLOCK, TlsError, open_tls
+from evidence_kit.seal.tls_records import TlsError, open_tls
+from evidence_kit.seal.tls_stream import BLOCK
 from tests.tls_made import ALERT, CHANGE_CIPHER, DATA, HANDSHAKE, KEY_UPDATE, Made, clear
 from tests.tls_made_12 import Cbc, Gcm, connection, recording
 from tests.tls_peers import Ends, Recording, Talk

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from evidence_kit.seal.tls_hello import MAX_MESSAGE
-from evidence_kit.seal.tls_records import TlsError
+from evidence_kit.seal.tls_records import TlsError, TlsUnfinishedError
 from tests.tls_made import (
     ALERT,
     CHANGE_CIPHER,
@@ -295,6 +295,27 @@ def test_keys_that_came_late_or_not_at_all() -> None:
             made.recording().open()
 
 
+@pytest.mark.parametrize("early", [True, False])
+def test_what_a_server_sends_to_a_client_that_leaves(early: bool) -> None:
+    """Data right behind its Finished, which the client never had the keys for."""
+    made = Made()
+    made.begin()
+    made.sent[:] = clear(HANDSHAKE, made.client_hello(early=early)) + CHANGE_CIPHER
+    if early:
+        made.sent += made.sealer(EARLY).seal(DATA, b"refused")
+    server = made.sealer("SERVER_TRAFFIC_SECRET_0")
+    made.received += server.seal(HANDSHAKE, TICKET) + server.seal(DATA, b"settings")
+    assert made.recording().read() == (b"", b"settings")
+    made.labels = [EARLY, CLIENT, SERVER]
+    assert made.recording().read() == (b"", b"")
+    handshake = made.sealer(CLIENT)
+    made.sent += handshake.seal(ALERT, b"\x02\x2a")
+    assert made.recording().read() == (b"", b"")
+    made.sent += handshake.seal(HANDSHAKE, FINISHED[:9])
+    made.sent += handshake.seal(HANDSHAKE, FINISHED[9:])
+    assert until_error(made.recording().open().received(), "no keys") == b""
+
+
 def test_keys_of_another_length() -> None:
     made = Made(0x1302)
     made.begin()
@@ -315,8 +336,12 @@ def test_versions_and_suites_that_are_not_read() -> None:
         made.cipher = cipher
         made.sent += clear(HANDSHAKE, made.client_hello())
         made.received += clear(HANDSHAKE, made.server_hello(version=version))
-        with pytest.raises(TlsError, match=words):
+        with pytest.raises(TlsUnfinishedError, match=words):
+            made.recording().open()  # nor did the client go on
+        made.sent += CHANGE_CIPHER + clear(HANDSHAKE, bytes(40))
+        with pytest.raises(TlsError, match=words) as raised:
             made.recording().open()
+        assert not isinstance(raised.value, TlsUnfinishedError)
 
 
 def test_hellos_that_are_not_in_order() -> None:

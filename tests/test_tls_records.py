@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from evidence_kit.seal.tls_keys import KeyLog
-from evidence_kit.seal.tls_records import TlsError, open_tls
+from evidence_kit.seal.tls_records import TlsError, TlsUnfinishedError, open_tls
 from evidence_kit.seal.tls_suites import SUITES_12
 from tests.tls_peers import (
     NAME,
@@ -323,6 +323,40 @@ def test_the_server_refuses(tmp_path: Path) -> None:
     assert_exact(
         Recording(recording.sent, warned, recording.keys, recording.said, recording.answered)
     )
+
+
+@pytest.mark.parametrize("version", [V12, V13])
+def test_a_client_that_does_not_trust_the_server(version: ssl.TLSVersion, tmp_path: Path) -> None:
+    ends = Ends(tmp_path, version=version)
+    ends.client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    ends.client.keylog_filename = str(tmp_path / "keys.log")
+    one = Talk(ends, None)
+    with pytest.raises(ssl.SSLCertVerificationError):
+        one.handshake()
+    one.pass_on()
+    recording = one.recording((tmp_path / "keys.log").read_bytes())
+    assert recording.sent[-7:-5] == b"\x15\x03"  # why it leaves, in the clear
+    with pytest.raises(TlsUnfinishedError, match="broke off"):
+        recording.open()
+
+
+def test_clients_that_go_no_further(tmp_path: Path) -> None:
+    whole = Ends(tmp_path).connect()
+    hello = whole.sent[: 5 + int.from_bytes(whole.sent[3:5], "big")]
+    refusal = b"\x15\x03\x03\0\x02\x02\x28"
+    for sent, received in (
+        (b"", b""),
+        (hello, b""),
+        (hello, refusal),
+        (hello + refusal, whole.received),
+        (hello, whole.received[:99]),
+    ):
+        with pytest.raises(TlsUnfinishedError):
+            Recording(sent, received, b"").open()
+    for sent, received in ((hello[:99], b""), (refusal, b""), (whole.sent, refusal)):
+        with pytest.raises(TlsError, match="no whole") as raised:
+            Recording(sent, received, b"").open()
+        assert isinstance(raised.value, TlsUnfinishedError) == (len(sent) == 99)
 
 
 def test_secrets_are_not_shown(tmp_path: Path) -> None:

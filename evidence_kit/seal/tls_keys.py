@@ -33,6 +33,10 @@ class TlsError(ValueError):
     """Bytes of a connection that cannot be opened with the keys at hand."""
 
 
+class TlsUnfinishedError(TlsError):
+    """The client broke off before it could send or read any data: the recording holds none."""
+
+
 class KeyLog:
     """The secrets of a key log, by label and connection; shows how many, never what they are."""
 

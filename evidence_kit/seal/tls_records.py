@@ -15,70 +15,22 @@ from typing import BinaryIO
 from evidence_kit.seal import tls_hello as hello
 from evidence_kit.seal import tls_keys as keys_of
 from evidence_kit.seal.tls_hello import ClientHello, Messages, ServerHello
-from evidence_kit.seal.tls_keys import KeyLog, TlsError
+from evidence_kit.seal.tls_keys import KeyLog, TlsError, TlsUnfinishedError
+from evidence_kit.seal.tls_stream import (
+    ALERT,
+    CHANGE_CIPHER,
+    DATA,
+    HANDSHAKE,
+    MAX_RECORD_12,
+    MAX_RECORD_13,
+    Record,
+    Side,
+)
 from evidence_kit.seal.tls_suites import SUITES_12, SUITES_13, Opener, Opener13, openers_12
 
-__all__ = ["TlsConnection", "TlsError", "open_tls"]
+__all__ = ["TlsConnection", "TlsError", "TlsUnfinishedError", "open_tls"]
 
-BLOCK = 1 << 18
-"""Bytes read at once: a dozen records of full size, and still within a processor's cache."""
-
-MAX_RECORD_12 = (1 << 14) + 2048
-"""Bytes of a protected record (RFC 5246 section 6.2.3)."""
-
-MAX_RECORD_13 = (1 << 14) + 256
-"""Bytes of a protected record (RFC 8446 section 5.2)."""
-
-_CHANGE_CIPHER, _ALERT, _HANDSHAKE, _DATA = 20, 21, 22, 23
-_HEADER = 5
 _WARNING, _CLOSE_NOTIFY, _USER_CANCELED = 1, 0, 90
-
-_Record = tuple[memoryview, memoryview]
-
-
-@dataclass(frozen=True)
-class _Side:
-    """One direction of the connection as it was recorded; shared by all who read it."""
-
-    stream: BinaryIO
-    start: int
-
-    def records(self, limit: int) -> Iterator[_Record]:
-        """Header and body of every whole record, from the first on.
-
-        Raises:
-            TlsError: a header that is none, or a body of more than ``limit`` bytes.
-        """
-        at = self.start
-        while True:
-            self.stream.seek(at)
-            block = _read(self.stream)
-            view = memoryview(block)
-            place, size = 0, len(block)
-            while size - place >= _HEADER:
-                length = block[place + 3] << 8 | block[place + 4]
-                if length > limit or block[place + 1] != 3:
-                    raise TlsError("bytes that are no TLS record")
-                end = place + _HEADER + length
-                if end > size:
-                    break
-                yield view[place : place + _HEADER], view[place + _HEADER : end]
-                place = end
-            if not place:
-                return  # cut off inside a record, or the end
-            at += place
-
-
-def _read(stream: BinaryIO) -> bytes:
-    """A whole block, unless the stream ends; unbuffered streams may give less at once."""
-    block = stream.read(BLOCK)
-    if not block or len(block) == BLOCK:
-        return block
-    parts, missing = [block], BLOCK - len(block)
-    while missing and (more := stream.read(missing)):
-        parts.append(more)
-        missing -= len(more)
-    return b"".join(parts)
 
 
 @dataclass(frozen=True)
@@ -94,8 +46,8 @@ class TlsConnection:
     version: str
     cipher: int
     client_random: bytes
-    _sent: _Side = field(repr=False)
-    _received: _Side = field(repr=False)
+    _sent: Side = field(repr=False)
+    _received: Side = field(repr=False)
     _keys: KeyLog = field(repr=False)
     _client: ClientHello = field(repr=False)
     _server: ServerHello = field(repr=False)
@@ -125,7 +77,11 @@ class TlsConnection:
         return self._sent_13()
 
     def received(self) -> Iterator[bytes]:
-        """Application data of the server in order; as :meth:`sent`."""
+        """Application data of the server in order; as :meth:`sent`.
+
+        What a server sends to a client that breaks off the handshake is left out: the client
+        never had the keys to read it.
+        """
         if self._server.version == hello.TLS_12:
             return _data_12(self._received, self._openers_12()[1])
         opener = self._opener_13(keys_of.SERVER_HANDSHAKE)
@@ -171,10 +127,10 @@ class TlsConnection:
         opener = self._opener_13(keys_of.SERVER_HANDSHAKE)
         messages = Messages()
         for header, body in self._received.records(MAX_RECORD_13):
-            if header[0] != _DATA:
+            if header[0] != DATA:
                 continue
             kind, content = opener.open(header, body)
-            if kind != _HANDSHAKE:
+            if kind != HANDSHAKE:
                 break
             for number, message in messages.feed(content):
                 if number != hello.ENCRYPTED_EXTENSIONS:
@@ -182,33 +138,45 @@ class TlsConnection:
                 return hello.accepts_early_data(message)
         return False
 
-    def _early_13(self, records: Iterator[_Record]) -> Generator[bytes, None, bool]:
+    def _early_13(self, records: Iterator[Record]) -> Generator[bytes, None, bool]:
         """The early data that was accepted, up to its end; True: nothing comes after it."""
         opener = self._opener_13(keys_of.CLIENT_EARLY)
         messages = Messages()
         for header, body in records:
-            if header[0] != _DATA:
+            if header[0] != DATA:
                 if _clear_ends(header, body):
                     return True
                 continue
             kind, content = opener.open(header, body)
-            if kind == _DATA and messages.between:
+            if kind == DATA and messages.between:
                 if content:
                     yield content
-            elif kind == _HANDSHAKE:
+            elif kind == HANDSHAKE:
                 found = [number for number, _ in messages.feed(content)]
                 if found == [hello.END_OF_EARLY_DATA] and messages.between:
                     return False
                 if found:
                     raise TlsError("a handshake that is not in order")
-            elif kind == _ALERT and messages.between:
+            elif kind == ALERT and messages.between:
                 if _ends_13(content):
                     return True
             else:
                 raise TlsError("a handshake that is not in order")
         return True
 
-    def _without_early(self, records: Iterator[_Record]) -> Iterator[_Record]:
+    def _finished_13(self) -> bool:
+        """Did the client finish its handshake? It has the keys for data from then on."""
+        opener = self._opener_13(keys_of.CLIENT_HANDSHAKE)
+        messages = Messages()
+        for header, body in self._without_early(self._sent.records(MAX_RECORD_13)):
+            if header[0] == DATA:
+                kind, content = opener.open(header, body)
+                found = messages.feed(content) if kind == HANDSHAKE else []
+                if hello.FINISHED in [number for number, _ in found]:
+                    return True
+        return False
+
+    def _without_early(self, records: Iterator[Record]) -> Iterator[Record]:
         """The records without early data that was refused.
 
         What is left out must open under the keys of early data: nothing vanishes unseen. Their
@@ -222,34 +190,36 @@ class TlsConnection:
         ]
         early = True
         for header, body in records:
-            if early and header[0] == _DATA:
+            if early and header[0] == DATA:
                 early = any(_opens(one, header, body) for one in openers)
                 if early:
                     continue
             yield header, body
 
     def _traffic_13(
-        self, records: Iterator[_Record], handshake: Opener13, label: str
+        self, records: Iterator[Record], handshake: Opener13, label: str
     ) -> Iterator[bytes]:
         """The data of a direction that goes on under the keys of its handshake."""
         opener: Opener13 | None = handshake
         messages = Messages()
         begun = finished = False
         for header, body in records:
-            if header[0] != _DATA:
-                if finished or (begun and header[0] != _CHANGE_CIPHER):
+            if header[0] != DATA:
+                if finished or (begun and header[0] != CHANGE_CIPHER):
                     raise TlsError("a record in the clear among protected ones")
                 if _clear_ends(header, body):
                     return
                 continue
             begun = True
             if opener is None:
+                if not self._keys.secret(label, self.client_random) and not self._finished_13():
+                    return
                 opener = self._opener_13(label)
             kind, content = opener.open(header, body)
-            if kind == _DATA and finished and messages.between:
+            if kind == DATA and finished and messages.between:
                 if content:
                     yield content
-            elif kind == _HANDSHAKE:
+            elif kind == HANDSHAKE:
                 found = [number for number, _ in messages.feed(content)]
                 turn = hello.KEY_UPDATE if finished else hello.FINISHED
                 if turn not in found:
@@ -260,10 +230,8 @@ class TlsConnection:
                 if finished:
                     opener = opener.next()
                 else:
-                    # A client that breaks off here never had the keys that follow.
-                    opener = None
-                    finished = True
-            elif kind == _ALERT and messages.between:
+                    opener, finished = None, True
+            elif kind == ALERT and messages.between:
                 if _ends_13(content):
                     return
             else:
@@ -280,11 +248,11 @@ def _opens(opener: Opener13, header: memoryview, body: memoryview) -> bool:
 
 def _clear_ends(header: memoryview, body: memoryview) -> bool:
     """Look at a record in the clear; True: it ends the connection (RFC 8446 section 5)."""
-    if header[0] == _ALERT:
+    if header[0] == ALERT:
         return _ends(bytes(body))
-    if header[0] == _CHANGE_CIPHER and bytes(body) != b"\x01":
+    if header[0] == CHANGE_CIPHER and bytes(body) != b"\x01":
         raise TlsError("a change of cipher that is none")
-    if header[0] not in (_CHANGE_CIPHER, _HANDSHAKE):
+    if header[0] not in (CHANGE_CIPHER, HANDSHAKE):
         raise TlsError("a record of an unknown kind")
     return False
 
@@ -303,49 +271,64 @@ def _ends(content: bytes) -> bool:
     return content[0] != _WARNING or content[1] == _CLOSE_NOTIFY
 
 
-def _data_12(side: _Side, opener: Opener) -> Iterator[bytes]:
+def _data_12(side: Side, opener: Opener) -> Iterator[bytes]:
     """The data of a direction of TLS 1.2, whose keys count from ChangeCipherSpec on."""
     messages = Messages()
     protected = False
     for header, body in side.records(MAX_RECORD_12):
         kind = header[0]
         if not protected:
-            if kind == _CHANGE_CIPHER:
+            if kind == CHANGE_CIPHER:
                 protected = True
-            elif kind == _DATA:
+            elif kind == DATA:
                 raise TlsError("application data before there are keys")
             if _clear_ends(header, body):
                 return
             continue
         kind, content = opener.open(header, body)
-        if kind == _DATA:
+        if kind == DATA:
             if content:
                 yield content
-        elif kind == _HANDSHAKE:
+        elif kind == HANDSHAKE:
             for number, _ in messages.feed(content):
                 if number in (hello.CLIENT_HELLO, hello.SERVER_HELLO):
                     raise TlsError("a connection that was negotiated anew, which is not read")
-        elif kind == _ALERT:
+        elif kind == ALERT:
             if _ends(content):
                 return
         else:
             raise TlsError("a handshake that is not in order")
 
 
-def _hellos(side: _Side, number: int) -> Iterator[bytes]:
+def _hellos(side: Side, number: int) -> Iterator[bytes]:
     """The bodies of messages of this type, which nothing else may stand before."""
     messages = Messages()
     for header, body in side.records(MAX_RECORD_12):
-        if header[0] == _HANDSHAKE:
+        if header[0] == HANDSHAKE:
             for found, message in messages.feed(body):
                 if found != number:
                     return
                 yield message
-        elif header[0] == _DATA or _clear_ends(header, body):
+        elif header[0] == DATA or _clear_ends(header, body):
             return
 
 
-def _server_hello(side: _Side) -> tuple[ServerHello, bool]:
+def _has(side: Side, *kinds: int) -> bool:
+    """Is there a record of one of these types?"""
+    return any(header[0] in kinds for header, _ in side.records(MAX_RECORD_12))
+
+
+def _not_read(server: ServerHello) -> str:
+    """Why a connection of this version and suite cannot be read; empty if it can."""
+    suites = {hello.TLS_12: SUITES_12, hello.TLS_13: SUITES_13}.get(server.version)
+    if suites is None:
+        return f"version {server.version:#06x} of TLS, which is not read"
+    if server.cipher not in suites:
+        return f"cipher suite {server.cipher:#06x}, which is not read"
+    return ""
+
+
+def _server_hello(side: Side) -> tuple[ServerHello | None, bool]:
     """The server's choice, and whether it asked for a second ClientHello first."""
     retried = False
     for body in _hellos(side, hello.SERVER_HELLO):
@@ -355,7 +338,7 @@ def _server_hello(side: _Side) -> tuple[ServerHello, bool]:
         if retried:
             break
         retried = True
-    raise TlsError("no whole ServerHello")
+    return None, retried
 
 
 def open_tls(sent: BinaryIO, received: BinaryIO, keys: KeyLog) -> TlsConnection:
@@ -369,18 +352,26 @@ def open_tls(sent: BinaryIO, received: BinaryIO, keys: KeyLog) -> TlsConnection:
     Raises:
         TlsError: no whole ClientHello or ServerHello, a version or suite that is not read here,
             or no keys for this connection.
+        TlsUnfinishedError: the same, where the client went no further and no data can be missing.
     """
-    here, there = _Side(sent, sent.tell()), _Side(received, received.tell())
+    here, there = Side(sent, sent.tell()), Side(received, received.tell())
     first = next(_hellos(here, hello.CLIENT_HELLO), None)
     if first is None:
-        raise TlsError("no whole ClientHello")
+        silent = next(here.records(MAX_RECORD_12), None) is None
+        raise (TlsUnfinishedError if silent else TlsError)("no whole ClientHello")
     client = hello.read_client_hello(first)
     server, retried = _server_hello(there)
-    suites = {hello.TLS_12: SUITES_12, hello.TLS_13: SUITES_13}.get(server.version)
-    if suites is None:
-        raise TlsError(f"version {server.version:#06x} of TLS, which is not read")
-    if server.cipher not in suites:
-        raise TlsError(f"cipher suite {server.cipher:#06x}, which is not read")
+    if server is None:
+        raise (TlsError if _has(here, DATA) else TlsUnfinishedError)("no whole ServerHello")
+    fault = _not_read(server)
+    if fault:
+        raise (TlsError if _has(here, DATA, CHANGE_CIPHER) else TlsUnfinishedError)(fault)
+    labels, begins = {
+        hello.TLS_12: ((keys_of.MASTER,), CHANGE_CIPHER),
+        hello.TLS_13: ((keys_of.CLIENT_HANDSHAKE, keys_of.SERVER_HANDSHAKE), DATA),
+    }[server.version]
+    if not all(keys.secret(label, client.random) for label in labels) and not _has(here, begins):
+        raise TlsUnfinishedError("the client broke off the handshake")
     return TlsConnection(
         version="TLS 1.3" if server.version == hello.TLS_13 else "TLS 1.2",
         cipher=server.cipher,
