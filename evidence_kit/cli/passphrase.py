@@ -17,6 +17,12 @@ KEYRING_SERVICE = "evidence-kit"
 MAX_PASSPHRASE = 1024
 """Bytes of one line; OpenSSL reads no more either."""
 
+_EXAMPLES = (
+    "evidence-kit ... --{}-fd 3 3<FILE",
+    "Get-Content FILE | evidence-kit ... --{}-fd 0",  # PowerShell opens no descriptor but 0 to 2
+)
+_SYSTEM = os.name
+
 _HINT = "use --passphrase-fd N, the system's keyring, or a terminal"
 
 
@@ -61,7 +67,7 @@ def line_from_descriptor(fd: int, what: str) -> bytes:
     except OSError as error:
         raise KeyUnavailableError(
             f"no {what} could be read from file descriptor {fd}",
-            hint=f"open it in the shell, for example: evidence-kit ... --{what}-fd 3 3<FILE",
+            hint=f"open it in the shell, for example: {_EXAMPLES[_SYSTEM == 'nt'].format(what)}",
         ) from error
     line = line.removeprefix(codecs.BOM_UTF8).removesuffix(b"\r")  # as PowerShell pipes a line
     if not line or len(line) > MAX_PASSPHRASE:

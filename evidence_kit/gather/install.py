@@ -6,8 +6,10 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import IO
 
 from evidence_kit.core.errors import BrowserError
 from evidence_kit.core.events import Progress
@@ -30,6 +32,7 @@ DRIVER_HINT = (
     f"Debian or Ubuntu: 'apt-get install {DRIVER_PACKAGE}' as root; "
     "elsewhere: reinstall the package 'playwright'"
 )
+MAX_SAID = 64 << 10  # bytes; the reason of a failure stands near the end
 DRIVER_SECONDS = 60.0  # it prints its version in under a second
 
 
@@ -112,23 +115,35 @@ def _ways(
     return ways
 
 
+def _read(stream: IO[bytes]) -> bytes:
+    """The end of what a program wrote."""
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(max(size - MAX_SAID, 0))
+    return stream.read(MAX_SAID)
+
+
 def _run_all(commands: list[Sequence[str]], seconds: float, environment: Mapping[str, str]) -> str:
     for command in commands:
-        try:
-            done = subprocess.run(
-                list(command),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=seconds,
-                check=False,
-                env={**environment, "DEBIAN_FRONTEND": "noninteractive"},
-            )
-        except subprocess.TimeoutExpired:
-            return f"not done within {seconds:.0f} seconds"
-        except OSError as error:
-            return str(error.strerror)
+        # Files, not pipes: a program that it started may live on, and on Windows the end of a pipe
+        # is waited for without a limit.
+        with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+            try:
+                done = subprocess.run(
+                    list(command),
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=errors,
+                    timeout=seconds,
+                    check=False,
+                    env={**environment, "DEBIAN_FRONTEND": "noninteractive"},
+                )
+            except subprocess.TimeoutExpired:
+                return f"not done within {seconds:.0f} seconds"
+            except OSError as error:
+                return str(error.strerror)
+            said = _read(errors) or _read(output)
         if done.returncode != 0:
-            text = (done.stderr or done.stdout).decode("utf-8", "replace").strip().splitlines()
-            said = next((line.strip() for line in text if "rror" in line), text[-1] if text else "")
-            return f"ended with code {done.returncode}: {said[:160]}"
+            text = said.decode("utf-8", "replace").strip().splitlines()
+            why = next((line.strip() for line in text if "rror" in line), text[-1] if text else "")
+            return f"ended with code {done.returncode}: {why[:160]}"
     return ""
