@@ -359,6 +359,9 @@ def test_on_the_command_line(tmp_path: Path) -> None:
     ]
     now = datetime.now(UTC).isoformat()
     assert all(line["time"][:4] == now[:4] for line in read_access_log(folder))
+    lines = evidence_kit("dossier", "check", str(folder), home=home).stdout.splitlines()
+    assert lines[-1].startswith("- Nog niet ingevuld: dossier.public_task, ")
+    assert sum("Nog niet ingevuld" in line for line in lines) == 1
 
 
 def test_the_guidelines_behaviours(tmp_path: Path) -> None:

@@ -416,7 +416,11 @@ def check(
     for name, verdict in verdicts.items():
         headline = words.say("state-name", verdict.states[0])
         say(harmless(f"{verdict.status.value}  {headline}  {name}"))
-    for text in said or [words.say("dossier", "no-warnings")]:
+    told = [text for one, text in zip(warned, said, strict=True) if one.code != "empty-field"]
+    empty = ", ".join(one.params["field"] for one in warned if one.code == "empty-field")
+    if empty:  # one line, last: they must not hide a term that runs out
+        told.append(words.say("dossier-warning", "empty-field", {"field": empty}))
+    for text in told or [words.say("dossier", "no-warnings")]:
         say(harmless(f"- {text}"))
     return int(code)
 

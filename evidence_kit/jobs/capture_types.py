@@ -181,7 +181,8 @@ def result_of(sealed: Sealed, record: Mapping[str, Any], request: CaptureRequest
                 {
                     "code": "timestamp.untrusted",
                     "subject": what,
-                    "detail": "the time-stamping authority is not among those you trust",
+                    "detail": "the time-stamping authority is not among those you trust "
+                    "(evidence-kit trust add FILE --tsa)",
                 }
             )
     state = record["state"]
