@@ -230,6 +230,8 @@ class Redactor:
         quoted = named.value.strip(b'"')
         if quoted and quoted != named.value:
             self._secrets.learn(named.field, quoted)
+        if quoted and named.cookie:
+            self._secrets.learn_cookie(named.cookie, quoted)
 
     def _mhtml(self, data: bytes, subject: str) -> tuple[bytes, tuple[RedactionItem, ...]]:
         items: list[RedactionItem] = []
@@ -408,12 +410,13 @@ class Redactor:
                 continue
             edge = len(buffer) if chunk is None else len(buffer) - reach
             done = edge
-            for span in self._secrets.find(buffer, cut=cut and chunk is None):
+            spans = self._secrets.find(buffer, cut=cut and chunk is None)
+            for span in spans:
                 if span.since < edge:
                     field = f"body {span.coding}".strip()
                     found.append(Mark(base + span.start, base + span.end, span.number, field))
                     done = max(done, span.end)
-            ordinary |= self._secrets.find_ordinary(buffer)
+            ordinary |= self._secrets.find_ordinary(buffer, spans)
             buffer, base = buffer[done:], base + done
         for number in sorted(ordinary):
             name = self._secrets.names[number]

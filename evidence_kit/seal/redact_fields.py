@@ -61,12 +61,17 @@ _PARAM = re.compile(rb"([^=&;?#\s]+)=([^&;#\s<>\"]*)")
 
 @dataclass(frozen=True)
 class Named:
-    """A secret value at ``start`` to ``end`` of the text that was looked at."""
+    """A secret value at ``start`` to ``end`` of the text that was looked at.
+
+    Attributes:
+        cookie: name of the cookie whose value it is; empty for anything else.
+    """
 
     start: int
     end: int
     field: str
     value: bytes
+    cookie: bytes = b""
 
 
 def is_secret_header(name: bytes) -> bool:
@@ -172,8 +177,9 @@ def _cookies(label: str, value: bytes) -> Iterator[Named]:
         start = place + len(name) + 1 if equals else place + len(part) - len(part.lstrip())
         end = place + len(part.rstrip())
         if end > start:
-            shown = name.strip().decode("latin-1") if equals else ""
-            yield Named(start, end, f"header {label} {shown}".rstrip(), value[start:end])
+            own = name.strip() if equals else b""
+            field = f"header {label} {own.decode('latin-1')}".rstrip()
+            yield Named(start, end, field, value[start:end], own)
         place += len(part) + 1
 
 

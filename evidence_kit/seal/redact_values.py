@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from urllib.parse import unquote_to_bytes
 
 from evidence_kit.seal.redact_ends import Beginnings
 from evidence_kit.seal.redact_looks import MAX_LENGTH, MIN_LENGTH, looks_random
+from evidence_kit.seal.redact_named import REACH, Naming, naming
 
 MIN_PRIVATE = 6
 """Characters of a value of the operator's own, the shortest addresses of mail."""
@@ -50,7 +52,8 @@ class Span:
 class _Needle:
     """A literal that finds a secret; ``pattern`` confirms and extends the find where needed.
 
-    ``skip`` bytes at its beginning are no secret: the address that the value stands in.
+    ``skip`` bytes at its beginning are no secret: the address that the value stands in. With
+    ``naming`` it is one only where its cookie is named.
     """
 
     literal: bytes
@@ -60,6 +63,7 @@ class _Needle:
     pattern: re.Pattern[bytes] | None = None
     reach: int = 0
     skip: int = 0
+    naming: Naming | None = None
 
 
 @dataclass
@@ -105,6 +109,19 @@ class Secrets:
         self.numbers[standin] = number
         if looks_random(standin):
             self._searchable(number, standin)
+
+    def learn_cookie(self, name: bytes, value: bytes) -> None:
+        """Find a known value that looks like no secret where the name of its cookie tells of it.
+
+        What stands for it, or it for what is known already, is found in the same way.
+        """
+        number = self.numbers.get(value)
+        if number is None or len(self.names) > MAX_SECRETS:
+            return
+        for same in [one for one, other in self.numbers.items() if other == number]:
+            known = naming(name, same)
+            if known is not None:
+                self._add(_Needle(same, number, "named", reach=REACH, naming=known))
 
     def learn_in_url(self, url: bytes, start: int, value: bytes) -> None:
         """Find a value of ``url`` in that very address, even where it looks like words.
@@ -156,9 +173,15 @@ class Secrets:
                 place = data.find(needle.literal, max(span.end if span else 0, place + 1))
         return _merge(found)
 
-    def find_ordinary(self, data: bytes) -> set[int]:
-        """Numbers of the values that recur but are left standing, because they are no secrets."""
-        return {number for value, number in self._plain if value in data}
+    def find_ordinary(self, data: bytes, found: Sequence[Span]) -> set[int]:
+        """Numbers of the values that recur but are left standing, because they are no secrets.
+
+        Args:
+            data: that was searched.
+            found: what was found in it.
+        """
+        masked = Counter(span.number for span in found)
+        return {n for value, n in self._plain if value in data and data.count(value) > masked[n]}
 
     def _searchable(self, number: int, value: bytes, *, judge: bool = True) -> None:
         for form in dict.fromkeys((value, unquote_to_bytes(value))):
@@ -174,7 +197,9 @@ class Secrets:
     def _add(self, needle: _Needle) -> bool:
         """Whether it is a new one."""
         if any(
-            other.literal == needle.literal and other.number == needle.number
+            other.literal == needle.literal
+            and other.number == needle.number
+            and other.naming == needle.naming
             for other in self._needles
         ):
             return False
@@ -190,6 +215,9 @@ def _unit(byte: int) -> re.Pattern[bytes]:
 
 def _confirm(needle: _Needle, data: bytes, place: int) -> Span | None:
     end = place + len(needle.literal)
+    if needle.naming is not None:
+        since = needle.naming.since(data, place, end)
+        return Span(place, end, needle.number, needle.coding, since) if since is not None else None
     if needle.pattern is None:
         return Span(place + needle.skip, end, needle.number, needle.coding, place)
     for match in needle.pattern.finditer(
