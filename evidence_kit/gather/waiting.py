@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from concurrent.futures import Future, wait
 from typing import TypeVar
@@ -12,8 +13,12 @@ LOOK_SECONDS = 0.25
 T = TypeVar("T")
 
 
-def result_in_time(future: Future[T], seconds: float) -> T:
+def result_in_time(future: Future[T], seconds: float = math.inf) -> T:
     """The result of work in another thread, waited for in short stretches.
+
+    Args:
+        future: of the work.
+        seconds: without, the work itself is bounded.
 
     Raises:
         TimeoutError: not done within ``seconds``; the work goes on.

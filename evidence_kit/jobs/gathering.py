@@ -45,6 +45,7 @@ from evidence_kit.gather.time_sources import (
 )
 from evidence_kit.gather.tokens import Tokens, find_keyring
 from evidence_kit.gather.tsa_client import TsaClient
+from evidence_kit.gather.waiting import result_in_time
 from evidence_kit.jobs.capture_log import CaptureLog
 from evidence_kit.jobs.capture_types import CaptureRequest
 from evidence_kit.jobs.convert import with_addresses
@@ -182,7 +183,8 @@ class Gathering:
                 )
             )
             offset = pool.submit(self._clock_check, token, session)
-            start_token = token.result()  # before the page: the record is made after that moment
+            # Before the page: the record is made after that moment.
+            start_token = result_in_time(token)
             self.work.save("start-token", start_token)
             # After the token was asked for and the clock check begun: both wait for the network.
             recorder = check_recorder(
@@ -236,7 +238,7 @@ class Gathering:
                 page.recording.exchanges, session, out, log, skip=streams.covered
             )
             second = self._secondary(target, out, log, proxies)
-            check = offset.result()
+            check = result_in_time(offset)
             content = check_content(page, drawn_on(page), platform, main_headers(page))
             log.log("content-checked", state=str(content.state), signals=list(content.signals))
             contacts = (*guard.contacts, *second.contacts)
