@@ -234,6 +234,22 @@ def test_without_keys_there_is_nothing_and_that_is_told(tmp_path: Path) -> None:
     assert [item.error for item in found.failed] == ["ERR_EMPTY_RESPONSE"] * 2
 
 
+def test_a_handshake_that_was_given_up_is_no_problem(tmp_path: Path) -> None:
+    lines = secure(tmp_path, in_tls())
+    path = tmp_path / "connections" / stem(1, PORT)
+    sent = path.with_suffix(SENT).read_bytes()
+    hello = len(GREETING) + 5 + int.from_bytes(sent[len(GREETING) + 3 : len(GREETING) + 5], "big")
+    path.with_suffix(SENT).write_bytes(sent[:hello])
+    path.with_suffix(RECEIVED).write_bytes(WELCOME)
+    found = read_counted(tmp_path, [HEADER, *lines])
+    # No fault of the TLS; but the log says that something came, and it is missing.
+    assert found.problems == (
+        "the network log is cut off",
+        "a connection's copy is shorter than the network log says",
+        "a request differs from what its connection sent",
+    )
+
+
 def test_a_changed_byte_inside_tls_never_becomes_an_answer(tmp_path: Path) -> None:
     lines = secure(tmp_path, in_tls())
     path = (tmp_path / "connections" / stem(1, PORT)).with_suffix(RECEIVED)

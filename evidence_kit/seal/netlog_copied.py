@@ -8,7 +8,7 @@ from typing import BinaryIO
 from evidence_kit.core.limits import CHUNK
 from evidence_kit.seal.netlog_http2 import note
 from evidence_kit.seal.tls_keys import KeyLog
-from evidence_kit.seal.tls_records import TlsError, open_tls
+from evidence_kit.seal.tls_records import TlsError, TlsUnfinishedError, open_tls
 
 
 class Cursor:
@@ -75,7 +75,8 @@ def cursors(
     try:
         tls = open_tls(sent, received, keys)
     except TlsError as error:
-        note(problems, f"the TLS of a connection: {error}")
+        if not isinstance(error, TlsUnfinishedError):  # given up before anything could be said
+            note(problems, f"the TLS of a connection: {error}")
         return Cursor(iter(()), problems), Cursor(iter(()), problems)
     return Cursor(tls.sent(), problems), Cursor(tls.received(), problems)
 
