@@ -1,7 +1,8 @@
-"""A server of the tests' own on loopback: one thread for each connection."""
+"""Servers of the tests' own on loopback: one thread for each connection."""
 
 from __future__ import annotations
 
+import http.server
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -28,6 +29,21 @@ def listening(serve: Callable[[socket.socket], None]) -> Iterator[int]:
             listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         thread.join(5)
+
+
+@contextmanager
+def answering(handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[int]:
+    """Let a server of the standard library answer; its port."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 HEAD = (

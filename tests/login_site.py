@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qs
 
 from evidence_kit.gather.session_state import SessionState
+from tests.listening import answering
 
 SESSION = "k2J9xQ7vLm4TzR8wPb3NcY6hFs1Dg5Ua"
 ROTATED = "Zt8Qw3Xe7Rv2Ym9Kp4Ln6Bh1Jc5Td0Gs"
@@ -149,15 +150,9 @@ def login_site() -> Iterator[LoginSite]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    site.port = server.server_port
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield site
-    finally:
-        if site.slow is not None:
-            site.slow.set()
-        server.shutdown()
-        server.server_close()
+    with answering(Handler) as site.port:
+        try:
+            yield site
+        finally:
+            if site.slow is not None:
+                site.slow.set()

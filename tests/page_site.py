@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gzip
 import http.server
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+from tests.listening import answering
 
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -60,14 +61,5 @@ def page_site() -> Iterator[PageSite]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    site.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with answering(Handler) as site.port:
         yield site
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(5)

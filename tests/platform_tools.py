@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.server
 import json
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from evidence_kit.core.events import Silent
 from evidence_kit.core.post import resolve_pointer
 from evidence_kit.gather.http import RecordingSession
 from evidence_kit.platforms.base import Adapter, ApiFolder, Page, PlatformResult, post_document
+from tests.listening import answering
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 Played = tuple[int, str, bytes]
@@ -70,16 +70,8 @@ def playing(
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with answering(Handler) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def routed(answers: Mapping[str, Any], seen: list[str] | None = None) -> Callable[..., Played]:

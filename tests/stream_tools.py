@@ -7,7 +7,6 @@ import http.server
 import io
 import re
 import tempfile
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from evidence_kit.jobs.streams import Completed, complete_streams
 from evidence_kit.seal.redact_types import RedactedExchange
 from evidence_kit.seal.warc import WarcWriter
 from tests.bundles import WHEN, Case
+from tests.listening import answering
 from tests.platform_tools import recording
 
 HLS = "application/vnd.apple.mpegurl"
@@ -152,17 +152,8 @@ def stream_site() -> Iterator[StreamSite]:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    site.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    with answering(Handler) as site.port:
         yield site
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @dataclass

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,7 @@ from evidence_kit.jobs.workfolder import WorkFolder, new_id
 from evidence_kit.seal import cades
 from evidence_kit.seal.signer import KeySigner
 from tests import pki
-from tests.listening import dripping
+from tests.listening import answering, dripping
 from tests.pki import CONTENT, NOW, YEAR
 
 
@@ -51,14 +50,9 @@ def site() -> Iterator[Site]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """No noise."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made = Site(f"http://127.0.0.1:{server.server_address[1]}")
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield made
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(Handler) as port:
+        made = Site(f"http://127.0.0.1:{port}")
+        yield made
 
 
 def below(site: Site) -> tuple[KeySigner, pki.Chain]:

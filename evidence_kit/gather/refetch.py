@@ -58,16 +58,23 @@ def incomplete_media(exchanges: Iterable[Exchange]) -> list[Incomplete]:
 
 def _media(exchange: Exchange) -> Message | None:
     """The answer's measures where it is a (part of a) media file."""
+    message = file_served(exchange)
+    if message is None:
+        return None
+    kind = message.head.media_type
+    return message if exchange.kind in MEDIA or kind.startswith(("video/", "audio/")) else None
+
+
+def file_served(exchange: Exchange) -> Message | None:
+    """The measures of an answer that brought a file or a range of it; None for any other."""
     if exchange.response is None or exchange.method != "GET":
         return None
     if exchange.status not in (200, 206):
         return None
     try:
-        message = measure(exchange.response, method=exchange.method)
+        return measure(exchange.response, method=exchange.method)
     except BadMessageError:
         return None
-    kind = message.head.media_type
-    return message if exchange.kind in MEDIA or kind.startswith(("video/", "audio/")) else None
 
 
 def _coverage(parts: list[tuple[Exchange, Message]]) -> tuple[int, int, bool]:

@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 from evidence_kit.core.exchange import Exchange
+from evidence_kit.gather.refetch import file_served
 from evidence_kit.seal.dash import looks_like_mpd, read_mpd
 from evidence_kit.seal.hls import START, MediaList, is_master, read_master, read_media
 from evidence_kit.seal.http_message import (
@@ -221,15 +222,8 @@ def chunks_of(kept: Kept, response: Path) -> Iterator[bytes]:
 
 
 def _kept(side: str, exchange: Exchange) -> Kept | None:
-    if exchange.method != "GET" or exchange.response is None or exchange.truncated is not None:
-        return None
-    if exchange.status not in (200, 206):
-        return None
-    try:
-        message = measure(exchange.response, method=exchange.method)
-    except BadMessageError:
-        return None
-    if not message.complete or not can_decode(message.head.codings):
+    message = file_served(exchange) if exchange.truncated is None else None
+    if message is None or not message.complete or not can_decode(message.head.codings):
         return None
     if exchange.status == 200:
         return Kept(side, exchange, message, 0, -1, whole=True)

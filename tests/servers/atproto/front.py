@@ -10,7 +10,6 @@ import base64
 import html
 import http.server
 import json
-import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from tests.listening import answering
 from tests.servers.atproto import Servers
 
 POST = "app.bsky.feed.post"
@@ -192,17 +192,9 @@ def serving(front: Front) -> Iterator[str]:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    front.address = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with answering(Handler) as port:
+        front.address = f"http://127.0.0.1:{port}"
         yield front.address
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def _claims(bearer: str) -> bytes:
