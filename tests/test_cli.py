@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import socket
@@ -200,6 +201,32 @@ def test_a_file_to_import_that_is_not_there(own_home: Path, tmp_path: Path) -> N
     assert ended.returncode == 20
     assert "nowhere.png is not there" in ended.stderr
     assert "passphrase" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"),
+    [
+        ("cp1252", b"* -> \xe9 \x96 \\u4e2d |-"),
+        ("ascii", b"* -> \\xe9 \\u2013 \\u4e2d |-"),
+        ("utf-8", "● → é – 中 ├─".encode()),
+    ],
+)
+def test_a_terminal_that_lacks_characters(
+    encoding: str, shown: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Terminal(io.TextIOWrapper):
+        def isatty(self) -> bool:
+            return True
+
+    held = io.BytesIO()
+    stream = Terminal(held, encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setattr(sys, "stderr", stream)
+    assert run(["config", "path"]) == 0
+    held.seek(0)
+    held.truncate()
+    print("● → é – 中 ├─", end="", file=stream, flush=True)
+    assert held.getvalue() == shown
 
 
 def test_nobody_to_ask(own_home: Path, tmp_path: Path) -> None:

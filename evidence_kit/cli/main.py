@@ -5,6 +5,7 @@ Subcommands are imported when they are used, so that ``--help`` starts as fast a
 
 from __future__ import annotations
 
+import codecs
 import errno
 import gc
 import importlib
@@ -47,6 +48,13 @@ _SYSTEM = os.name
 COLLECT_AFTER = 100_000
 """Objects made before memory is searched for cycles, instead of 700: most are the libraries', which
 stay. A capture is 0.15 s shorter for it; 100,000 objects are some 10 MB."""
+
+LACKING = "evidence-kit-lacking"
+"""Name of the way in which terminals are written to (:func:`codecs.register_error`)."""
+
+PLAIN_MARKS = {"●": "*", "→": "->", "├": "|", "│": "|", "┆": ":", "─": "-", "━": "-", "╸": "-"}
+PLAIN_MARKS |= dict.fromkeys("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "*")
+"""What is drawn around words, where a code page lacks it. No letters: those keep their numbers."""
 
 EPILOG = """\b
 First time here?
@@ -200,13 +208,28 @@ def _report(code: str, message: str, hint: str, exit_code: ExitCode, as_json: bo
     return int(exit_code)
 
 
+def _drawn_otherwise(error: UnicodeError) -> tuple[str, int]:
+    """What a terminal gets for a character it lacks: a plain mark for ours, else its number."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    return (
+        "".join(
+            PLAIN_MARKS.get(sign, sign.encode("ascii", "backslashreplace").decode("ascii"))
+            for sign in lacking
+        ),
+        error.end,
+    )
+
+
 def _prepare_streams() -> None:
     """Never fail on a character that the terminal's encoding lacks (usual on Windows)."""
+    codecs.register_error(LACKING, _drawn_otherwise)
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is None:
             continue
         if stream.isatty():
-            reconfigure(errors="backslashreplace")
+            reconfigure(errors=LACKING)
         else:
             reconfigure(encoding="utf-8", errors="backslashreplace")

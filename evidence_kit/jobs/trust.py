@@ -268,7 +268,10 @@ def remove_trust(home: Path, fingerprint: str) -> list[Entry | ListEntry]:
     """
     prefix = "".join(c for c in fingerprint.lower() if c not in " :\t")
     if len(prefix) < MIN_PREFIX or set(prefix) - set("0123456789abcdef"):
-        raise InputError(f"give at least {MIN_PREFIX} characters of the fingerprint")
+        raise InputError(
+            f"give at least {MIN_PREFIX} characters of the fingerprint",
+            hint="'evidence-kit trust list' shows it",
+        )
     fitting = [entry for entry in list_trust(home) if entry.info.fingerprint.startswith(prefix)]
     lists = [one for one in trusted_lists(home) if one.content.sha256.startswith(prefix)]
     if len({entry.info.fingerprint for entry in fitting} | {one.stem for one in lists}) != 1:
