@@ -9,8 +9,10 @@ from typing import Any
 from evidence_kit.core.canonical_json import dumps, loads
 from evidence_kit.core.clock import iso
 from evidence_kit.core.streams import FILE, summary
-from tests.bundles import WHEN, Case, example
+from evidence_kit.seal.answer_match import MAX_FILE
+from tests.bundles import POSTED, STATUS, WHEN, Case, example
 from tests.stream_tools import add_stream
+from tests.test_wacz_read import record, sha
 from tests.vector_tools import Vector, of_bytes, of_case
 
 _GOOD: Vector = of_bytes(lambda: example().seal())
@@ -50,17 +52,80 @@ def _lost(case: Case) -> None:
     case.record["recording"]["cached"] = [{"url": part["url"], "reason": "cache"}]
 
 
+SEEN = "http://127.0.0.1:1/api/v1/statuses/1"
+API = "data/api/exchanges.warc"
+
+
+def answers(
+    *bodies: bytes, heads: bytes = b"", content: str = "exact", cut: int = 0, **more: str
+) -> bytes:
+    """An archive of our own requests: exchange 1 has the first body, and so on."""
+    found = record("warcinfo", 1, b"software: test\r\n", Content_Type="application/warc-fields")
+    for number, body in enumerate(bodies, 1):
+        block = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" + heads + b"\r\n" + body
+        fields = {"X_Evidence_Exchange": str(number), "X_Evidence_Content": content, **more}
+        if not heads:
+            fields["WARC_Payload_Digest"] = sha(body)
+        found += record("response", number + 1, block[: len(block) - cut], SEEN, **fields)
+    return found
+
+
+def named(*files: str, data: bytes = b"", first: int = 1) -> Callable[[Case], None]:
+    """The record names these files as the answers of the exchanges, in order."""
+
+    def change(case: Case) -> None:
+        case.files[API] = data or answers(case.files["data/api/0001-status.json"])
+        case.record["answers"] = [
+            {"file": file, "exchange": number} for number, file in enumerate(files, first)
+        ]
+
+    return change
+
+
+STATUS_FILE = "data/api/0001-status.json"
+LIE = dumps({**STATUS, "content": "<p>Ik hou van je</p>"})
+
+
+def _large(case: Case) -> None:
+    """An answer in chunks that is more than can be taken apart."""
+    case.files["data/media/film.mp4"] = bytes(MAX_FILE + 1)
+    named("data/media/film.mp4", data=answers(b"0\r\n\r\n", heads=CHUNKED))(case)
+
+
+MASK = b"REDACTED#1".ljust(len(POSTED), b"-")
+CHUNKED = b"Transfer-Encoding: chunked\r\n"
+
 TWICE: dict[str, Vector] = {
     "first-event.ok": _GOOD,
     "first-event.malformed": first(number=2),
     "first-event.differs": first(case="2026-999"),
     "stream.address-open": of_case(_lost),
+    "answer.ok": of_case(named(STATUS_FILE)),
+    "answer.differs": of_case(named(STATUS_FILE, data=answers(LIE))),
+    "answer.not-checked": of_case(_large),
+    "answer.unnamed": _GOOD,
 }
 """By finding code."""
 
 LATE = WHEN + timedelta(hours=1)
 
 TWICE_ATTACKS: dict[str, tuple[Vector, str]] = {
+    "answer in the archive that is not the file": (
+        of_case(named(STATUS_FILE, data=answers(LIE))),
+        "answer.differs",
+    ),
+    "answer in chunks that is not the file": (
+        of_case(named(STATUS_FILE, data=answers(b"3\r\nnot\r\n0\r\n\r\n", heads=CHUNKED))),
+        "answer.differs",
+    ),
+    "file that names an answer which is not there": (
+        of_case(named(STATUS_FILE, first=7)),
+        "answer.differs",
+    ),
+    "answer masked more than the file, where nothing is said to be masked": (
+        of_case(named(STATUS_FILE, data=answers(dumps(STATUS).replace(POSTED.encode(), MASK)))),
+        "answer.differs",
+    ),
     "part of a film under the address of another one": (
         _stream(lambda track: track["parts"][0].update(url=track["parts"][1]["url"])),
         "stream.differs",

@@ -18,6 +18,7 @@ from evidence_kit.gather.content_check import ContentState
 from evidence_kit.gather.session_state import LoggedIn
 from evidence_kit.gather.time_sources import ClockCheck
 from evidence_kit.gather.tsa_client import TsaClient
+from evidence_kit.jobs.answers import named_answers
 from evidence_kit.jobs.bundle import SOFTWARE, Seal, Sealed, seal_folder
 from evidence_kit.jobs.capture_types import CaptureRequest, target_of
 from evidence_kit.jobs.convert import Converter
@@ -130,6 +131,7 @@ def deliver(
             tls=tls,
             api_exchanges=len(gathered.api),
             streams=streams,
+            answers=named_answers(work, converter.delivered, gathered.stored),
             limits=gathered.limits,
             proxy=gathered.proxy,
             redactions=converter.redactions,

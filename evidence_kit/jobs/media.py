@@ -63,7 +63,8 @@ def _fetch(item: Incomplete, session: RecordingSession, out: ApiFolder) -> str:
     if answer.body != part:
         part.unlink(missing_ok=True)
         return f"HTTP {answer.status}"
-    out.finish_media(part, item.url, answer.headers.get("content-type", ""))
+    number = answer.exchange.number if answer.complete else None
+    out.finish_media(part, item.url, answer.headers.get("content-type", ""), number)
     return "" if answer.complete else f"cut off: {answer.exchange.truncated}"
 
 

@@ -96,6 +96,7 @@ class Parts:
         page: the recording; None where the browser gave none.
         page_problem: why there is no recording, empty where there is one.
         limits: bounds of steps other than the visit and the platform.
+        answers: files that are answers, each with the number of its exchange.
         account: that the browser was logged in with; None for a visitor.
     """
 
@@ -116,6 +117,7 @@ class Parts:
     tls: Sequence[TlsFile] = ()
     api_exchanges: int = 0
     streams: Sequence[Mapping[str, Any]] = ()
+    answers: Sequence[Mapping[str, Any]] = ()
     limits: Sequence[Limit] = ()
     proxy: str | None = None
     redactions: Sequence[Mapping[str, Any]] = ()
@@ -168,6 +170,7 @@ def build_record(parts: Parts) -> dict[str, Any]:
         },
         "platform": parts.platform.to_json() if parts.platform else None,
         "streams": [dict(item) for item in parts.streams],
+        "answers": [dict(item) for item in parts.answers],
         "behaviours": _behaviours(parts.page),
         "events": _events(parts.page),
         "warnings": [asdict(item) for item in parts.warnings],

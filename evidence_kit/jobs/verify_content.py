@@ -19,12 +19,14 @@ from evidence_kit.core.limits import MAX_JSON_BYTES
 from evidence_kit.core.page_text import compare_post
 from evidence_kit.core.post import FIELDS, resolve_pointer
 from evidence_kit.core.schemas import schema_fault
+from evidence_kit.jobs.verify_answers import ARCHIVE, check_answers
 from evidence_kit.jobs.verify_first import check_first_event
 from evidence_kit.jobs.verify_proof import check_platform_proof
 from evidence_kit.jobs.verify_streams import check_streams
 from evidence_kit.jobs.verify_supplied import SUPPLIED, check_supplied
 from evidence_kit.seal.container_read import Walk, open_entry, read_entry
 from evidence_kit.seal.wacz_read import check_wacz, check_warc
+from evidence_kit.seal.warc_read import Record
 
 CAPTURE = "data/capture.json"
 POST = "data/post.json"
@@ -76,7 +78,9 @@ def check_content(walked: Walk, signer: str, signed: datetime | None = None) -> 
     findings += _remarks(record)
     findings += _check_post(walked)
     findings += _compare_with_page(walked, record)
-    findings += _check_archives(walked)
+    own: dict[int, Record] = {}
+    findings += _check_archives(walked, own)
+    findings += check_answers(walked, record, own)
     findings += _check_chains(walked, record)
     findings += check_streams(walked, record)
     findings += check_platform_proof(walked, record)
@@ -230,7 +234,8 @@ def _check_sources(walked: Walk, posts: Iterable[Mapping[str, Any]]) -> Iterator
                 yield Finding("post.source-differs", subject, place)
 
 
-def _check_archives(walked: Walk) -> Iterator[Finding]:
+def _check_archives(walked: Walk, own: dict[int, Record]) -> Iterator[Finding]:
+    """``own`` gets the records of the archive of our own requests."""
     try:
         for name, entry in walked.entries.items():
             if not name.startswith("data/"):
@@ -240,7 +245,7 @@ def _check_archives(walked: Walk) -> Iterator[Finding]:
                     yield from check_wacz(stream, entry.size, name)
             elif name.endswith(".warc"):
                 with open_entry(walked, name) as stream:
-                    yield from check_warc(stream, name)
+                    yield from check_warc(stream, name, own if name == ARCHIVE else None)
     except OSError as error:
         raise UnreadableFileError(
             f"cannot read {walked.path.name} to its end", hint="copy it to this computer first"

@@ -100,13 +100,18 @@ class Gap:
 
 @dataclass(frozen=True)
 class Stored:
-    """A file written by an adapter, with the digests taken as it was written."""
+    """A file written by an adapter, with the digests taken as it was written.
+
+    ``exchange`` is the number of the one whose answer it is, of our own session; None for what is
+    no whole answer.
+    """
 
     path: str
     digests: Digests
     url: str = ""
     content_type: str = ""
     original_name: str = ""
+    exchange: int | None = None
 
 
 @dataclass(frozen=True)
@@ -267,7 +272,15 @@ class ApiFolder:
         """Every file written so far, in order."""
         return tuple(self._stored)
 
-    def write(self, what: str, body: bytes, *, url: str = "", content_type: str = "") -> str:
+    def write(
+        self,
+        what: str,
+        body: bytes,
+        *,
+        url: str = "",
+        content_type: str = "",
+        exchange: int | None = None,
+    ) -> str:
         """Store a raw answer as ``data/api/NNNN-<what>.json`` and give that path.
 
         A body that is not JSON, an error page for instance, gets ``.txt`` (or ``.bin`` where it
@@ -283,7 +296,7 @@ class ApiFolder:
         with _writing(path):
             with file.open("xb") as stream:
                 stream.write(body)
-            self._keep(Stored(path, digest_file(file), url, content_type))
+            self._keep(Stored(path, digest_file(file), url, content_type, exchange=exchange))
         return path
 
     def write_document(self, what: str, document: Any) -> str:
@@ -298,14 +311,16 @@ class ApiFolder:
         self._reserved += 1
         return _last_segment(url), self._place(f"data/media/{self._reserved:04d}.part")
 
-    def finish_media(self, part: Path, url: str, content_type: str) -> Stored:
+    def finish_media(
+        self, part: Path, url: str, content_type: str, exchange: int | None = None
+    ) -> Stored:
         """Give a streamed file its final, inert name and take its digests."""
         original = _last_segment(url)
         path = f"data/media/{part.stem}-{inert_name(original, content_type)}"
         final = self._bag / path
         with _writing(path):
             when_free(lambda: part.rename(final))
-            stored = Stored(path, digest_file(final), url, content_type, original)
+            stored = Stored(path, digest_file(final), url, content_type, original, exchange)
         self._keep(stored)
         return stored
 

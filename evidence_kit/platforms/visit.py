@@ -115,7 +115,13 @@ class Visit:
     def store(self, what: str, answer: Answer) -> Raw:
         """Store an answer byte for byte."""
         kind = answer.headers.get("content-type", "")
-        path = self.out.write(what, answer.data, url=answer.url, content_type=kind)
+        path = self.out.write(
+            what,
+            answer.data,
+            url=answer.url,
+            content_type=kind,
+            exchange=answer.exchange.number if answer.complete else None,
+        )
         if answer.decoded:
             detail = f"the server sent it with {answer.decoded} coding; the file is without"
             self.gap("api.decoded", path, detail)
@@ -215,7 +221,12 @@ class Visit:
             return None
         if not answer.complete:
             self.gap("media.cut-off", url, str(answer.exchange.truncated))
-        stored = self.out.finish_media(part, url, answer.headers.get("content-type", ""))
+        stored = self.out.finish_media(
+            part,
+            url,
+            answer.headers.get("content-type", ""),
+            answer.exchange.number if answer.complete else None,
+        )
         return Media(stored.path, url, stored.digests.sha256, alt, kind, stored.original_name)
 
     def result(

@@ -27,14 +27,17 @@ MAX_FAULTS = 20
 """Findings of one kind that are told one by one; thousands would hide the rest."""
 
 
-def check_warc(stream: BinaryIO, subject: str) -> Iterator[Finding]:
+def check_warc(
+    stream: BinaryIO, subject: str, kept: dict[int, Record] | None = None
+) -> Iterator[Finding]:
     """Every record of an uncompressed WARC/1.1 file against its own digests.
 
     Args:
         stream: the file's bytes from the first on.
         subject: its path in the bundle.
+        kept: gets the records by offset, for checks that follow.
     """
-    records: dict[int, Record] = {}
+    records: dict[int, Record] = {} if kept is None else kept
     faults = tuple(_walk_records(stream, subject, records, None))
     yield from faults
     if not faults:
