@@ -130,3 +130,16 @@ def test_the_delay_until_the_seal_is_told(captured: Captured) -> None:
     delay = (moment(custody["time"]) - moment(custody["captured_until"])).total_seconds()
     assert custody["seconds_until_sealing"] == pytest.approx(delay, abs=0.001)
     assert moment(captured.record["times"]["ended"]) <= moment(custody["captured_until"])
+
+
+def test_every_answer_of_the_platform_is_named(captured: Captured) -> None:
+    """All but the text that the program derived; the media of the post too."""
+    named = {item["file"] for item in captured.record["answers"]}
+    held = {
+        path.relative_to(captured.opened).as_posix()
+        for folder in ("data/api", "data/media")
+        for path in (captured.opened / folder).iterdir()
+    }
+    rest = {name.rpartition("/")[2][5:] for name in held - named}
+    assert rest == {"nges.warc", "derived-text.json"}
+    assert len(named) == len(captured.record["answers"]) > 6
