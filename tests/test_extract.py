@@ -100,6 +100,10 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     with pytest.raises(StorageError):
         extract(path, ["README.txt"], tmp_path / "out", anchors=trusted(), now=NOW)
     assert target.read_bytes() == b"mine"
+    with pytest.raises(StorageError) as caught:
+        extract(path, [], tmp_path / "out", anchors=trusted(), now=NOW)
+    assert caught.value.message == f"cannot write {target}: it exists"
+    assert files_below(tmp_path / "out" / STEM) == {"README.txt": b"mine"}, "not half a bundle"
 
 
 @pytest.mark.parametrize("name", ["nonsense", "data/web/text", "../README.txt", "data/w", ""])

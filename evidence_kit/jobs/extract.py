@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -85,8 +86,15 @@ def extract(
     index = _streams(walked) if streams else None
     chosen = list(_choose(walked, names)) if names or not streams else []
     folder = output / (path.stem + (FAILED_MARK if failed else ""))
-    for name in chosen:
-        _write(walked, name, folder.joinpath(*name.split("/")))
+    targets = {name: folder.joinpath(*name.split("/")) for name in chosen}
+    for target in targets.values():
+        if os.path.lexists(target):  # said before the first file is written, not half-way
+            raise StorageError(
+                f"cannot write {target}: it exists",
+                hint="files are never overwritten: choose another folder with --output",
+            )
+    for name, target in targets.items():
+        _write(walked, name, target)
     joined = join_streams(walked, index, folder) if index is not None else ()
     return Extraction(verdict, folder, (*chosen, *joined))
 
