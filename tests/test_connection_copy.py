@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import socket
 import sys
@@ -14,6 +15,7 @@ import pytest
 from evidence_kit.core.events import Silent
 from evidence_kit.gather.connection_copy import CopyFolder
 from evidence_kit.gather.egress import Guard
+from evidence_kit.gather.relay import STOP_SECONDS
 from evidence_kit.seal.connection_copies import RECEIVED, SENT, ConnectionCopies
 from tests.test_egress import ask, echo_server
 
@@ -127,3 +129,22 @@ def test_large_pieces_are_copied_whole(copies: CopyFolder) -> None:
     copy.end()
     copies.settle(0)
     assert copy.path.with_suffix(RECEIVED).read_bytes() == block * 2
+
+
+def test_an_end_that_does_not_read_does_not_hold_up_the_relay(
+    copies: CopyFolder, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """More than all buffers hold is on its way when the relay stops."""
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        port = deaf.getsockname()[1]
+        with Guard([("localhost", port)], Silent()) as guard:
+            guard.copy_to(copies)
+            _, client = ask(guard, "localhost", port)
+            client.settimeout(1.0)
+            with client, suppress(TimeoutError):
+                while True:
+                    client.sendall(bytes(1 << 20))
+            begin = time.monotonic()
+        assert time.monotonic() - begin < STOP_SECONDS
+    gc.collect()  # a task that was left behind says so when it goes
+    assert capfd.readouterr().err == ""

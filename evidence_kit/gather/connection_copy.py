@@ -178,6 +178,11 @@ class CopiedWriter:
         self._writer = writer
         self._copy = copy
 
+    @property
+    def transport(self) -> asyncio.WriteTransport:
+        """See :attr:`asyncio.StreamWriter.transport`."""
+        return self._writer.transport
+
     def write(self, data: bytes) -> None:
         """Copy, then pass on."""
         self._copy.received(data)

@@ -32,6 +32,10 @@ class Reader(Protocol):
 class Writer(Protocol):
     """What the relay needs of a stream that it writes to: :class:`asyncio.StreamWriter`'s part."""
 
+    @property
+    def transport(self) -> asyncio.WriteTransport:
+        """What is below it, to break it off."""
+
     def write(self, data: bytes) -> None:
         """Pass on."""
 
@@ -104,7 +108,18 @@ async def pump(source: Reader, target: Writer, counts: list[int], index: int) ->
 
 
 async def close(writer: Writer) -> None:
-    """Close a stream, whatever state it is in."""
+    """Close a stream, whatever state it is in.
+
+    What was written still goes out, but nobody waits longer for an end that does not read than for
+    one that is silent; when the relay stops nobody waits at all.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        writer.transport.abort()
     writer.close()
-    with contextlib.suppress(OSError, asyncio.CancelledError):
-        await writer.wait_closed()
+    with contextlib.suppress(OSError):
+        try:
+            async with asyncio.timeout(IDLE_SECONDS):
+                await writer.wait_closed()
+        except (TimeoutError, asyncio.CancelledError):
+            writer.transport.abort()

@@ -18,6 +18,9 @@ from evidence_kit.seal.netlog_sockets import Part, Socket, Sockets, Spool
 CACHE_MISS = "ERR_CACHE_MISS"
 """Of a request that was never meant for the network."""
 
+CUT_OFF = "request-cut-off"
+"""Of a request that the browser wrote down as sent, and of which the end never left the machine."""
+
 
 @dataclass(frozen=True)
 class WebSocketFrames:
@@ -167,10 +170,14 @@ class Builder:
             self._used.add(id(part))
             socket = part.socket
             response = self._take(part, wire, request, target)
+            if not part.whole[0]:
+                notes.append(CUT_OFF)
         elif wire.http2 and wire.stream is not None:
             representation = Representation.H2_REWRITTEN
             socket = self._http2_socket(wire.stream[0])
             response = self._rewrite(wire, hop, request, target, socket)
+            if not _asked(wire.stream[1], hop, socket):
+                notes.append(CUT_OFF)
         else:
             representation = Representation.H2_REWRITTEN
             notes.append("body-not-logged")
@@ -270,7 +277,9 @@ class Builder:
             return None if wire.stream[1] in session.received.ended else "disconnect"
         if not message.complete:
             return "disconnect"
-        if message.framing == "close" and (error or (part is not None and not part.ended)):
+        if message.framing == "close" and (
+            error or (part is not None and not (part.ended and part.whole[1]))
+        ):
             return "unspecified"
         return None
 
@@ -310,6 +319,12 @@ def _port(url: str, fallback: str) -> str:
     if authority.endswith(f":{tail}") and tail.isdigit():
         return f":{tail}"
     return ":443" if url.startswith(("https:", "wss:")) else fallback
+
+
+def _asked(stream: int, hop: Hop, socket: Socket | None) -> bool:
+    """Whether the request of an HTTP/2 stream came to its end; a WebSocket's does not."""
+    session = socket.http2 if socket else None
+    return session is None or stream in session.sent.ended or hop.method == "CONNECT"
 
 
 def _last(hop: Hop, wire: Wire | None) -> bool:

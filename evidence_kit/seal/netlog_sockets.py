@@ -10,7 +10,8 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,6 +25,11 @@ from evidence_kit.seal.tls_keys import KeyLog
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----")
 _ADDRESS = re.compile(r"\[?([0-9A-Fa-f:.%]+?)\]?:(\d{1,5})")
 _BUFFER = 1 << 16
+_SHORT = "a connection's copy is shorter than the network log says"
+
+MAX_OPEN = 64
+"""Files that a reading holds open at once: systems allow a program 256 to 1024, and a page may have
+thousands of streams that never end."""
 
 
 @dataclass
@@ -31,10 +37,12 @@ class Spool:
     """A file that grows; opened with its first byte so that silent sockets cost nothing.
 
     Attributes:
+        opened: told when the file is opened, which it may be again and again.
         begin: where its bytes stand among those of its direction; for bytes that are only counted.
     """
 
     path: Path
+    opened: Callable[[Spool], None] = lambda _: None
     size: int = 0
     stream: BinaryIO | None = None
     begin: int = 0
@@ -42,6 +50,7 @@ class Spool:
     def write(self, data: bytes) -> None:
         """Append."""
         if self.stream is None:
+            self.opened(self)
             self.stream = self.path.open("ab" if self.size else "wb", buffering=_BUFFER)
         self.stream.write(data)
         self.size += len(data)
@@ -73,15 +82,44 @@ class Spool:
         self.size = 0
 
 
+class Spools:
+    """Makes the files of one reading, and closes the oldest where too many are open.
+
+    Args:
+        folder: gets ``spool-NNNNN.part``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._count = 0
+        self._open: deque[Spool] = deque()
+
+    def make(self) -> Spool:
+        """A further file, which is not there before its first byte."""
+        self._count += 1
+        return Spool(self._folder / f"spool-{self._count:05d}.part", self._make_room)
+
+    def _make_room(self, spool: Spool) -> None:
+        if len(self._open) == MAX_OPEN:
+            self._open.popleft().close()  # what comes for it later opens it again
+        self._open.append(spool)
+
+
 @dataclass
 class Part:
-    """What one exchange sent and received on a socket."""
+    """What one exchange sent and received on a socket.
+
+    Attributes:
+        ended: whether the log says that it came to its end.
+        whole: whether everything that the log counts is there, as sent and as received.
+    """
 
     job: int
     socket: Socket
     sent: Spool
     received: Spool
     ended: bool = False
+    whole: tuple[bool, bool] = (True, True)
 
 
 @dataclass
@@ -126,7 +164,9 @@ class Sockets:
     verdicts: dict[bytes, str] = field(default_factory=dict)
     refused: dict[str, tuple[bytes, ...]] = field(default_factory=dict)
     _verifying: dict[int, tuple[str, tuple[bytes, ...]]] = field(default_factory=dict)
-    _spools: int = 0
+
+    def __post_init__(self) -> None:
+        self._spools = Spools(self.folder)
 
     def feed(self, name: str, source: int, phase: int, text: bytes) -> None:
         """One event of a SOCKET source.
@@ -225,14 +265,18 @@ class Sockets:
             sent, received = cursors(streams, begin, keys, self.problems)
             for part in socket.parts:
                 # What was sent may have been cut off on its way to the relay; then it never left.
-                part.sent.fill(sent)
-                if not part.received.fill(received):
-                    note(self.problems, "a connection's copy is shorter than the network log says")
+                part.whole = part.sent.fill(sent), part.received.fill(received)
+                if not part.whole[1]:
+                    note(self.problems, _SHORT)
             if socket.http2 is not None:
                 for data in sent.cut(0, socket.places[0]):
                     socket.http2.feed(data, sent=True)
-                for data in received.cut(0, socket.places[1]):
+                left = socket.places[1]
+                for data in received.cut(0, left):
                     socket.http2.feed(data, sent=False)
+                    left -= len(data)
+                if left:
+                    note(self.problems, _SHORT)
 
     def _in_use(self, socket: Socket, phase: int, text: bytes) -> None:
         if phase == self.names.begin:
@@ -264,10 +308,10 @@ class Sockets:
         socket.alpn = str(params.get("next_proto", ""))
         socket.resumed = bool(params.get("is_resumed"))
         if socket.alpn == "h2":
-            socket.http2 = Http2Session(self._spool, self.problems)
+            socket.http2 = Http2Session(self._spools.make, self.problems)
 
     def _open(self, socket: Socket, job: int) -> Part:
-        part = Part(job, socket, self._spool(), self._spool())
+        part = Part(job, socket, self._spools.make(), self._spools.make())
         socket.part = part
         socket.parts.append(part)
         self.parts.setdefault(job, []).append(part)
@@ -277,10 +321,6 @@ class Sockets:
         part.sent.close()
         part.received.close()
         part.ended = True
-
-    def _spool(self) -> Spool:
-        self._spools += 1
-        return Spool(self.folder / f"spool-{self._spools:05d}.part")
 
 
 def dependency(params: dict[str, Any]) -> int | None:
