@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from urllib.parse import urldefrag
 
 from evidence_kit.core.exchange import Exchange
 from evidence_kit.gather.page_types import PageRecording
@@ -60,7 +59,7 @@ def main_headers(page: PageRecording[Any]) -> dict[str, str]:
 
 
 def _find(page: PageRecording[Any]) -> Exchange | None:
-    url = urldefrag(page.final_url or page.requested_url).url
+    url = (page.final_url or page.requested_url).partition("#")[0]
     found = [
         item
         for item in page.recording.exchanges
