@@ -19,6 +19,9 @@ MIN_NAMED = 8
 REACH = 300
 """Bytes before and behind a value in which its name is looked for: a tag of a form."""
 
+_AROUND = 72
+"""Bytes of quotes, blanks and signs between a name and its value, and before the name."""
+
 _VALUE = re.compile(rb"[A-Za-z0-9_.~-]+")
 _PREFIX = re.compile(rb"\A(?:__(?:host|secure)-|_+)")
 """RFC 6265bis section 4.1.3, and what frameworks put before their own."""
@@ -32,24 +35,33 @@ class Naming:
     """How a text names a value: ``before`` it, or by a tag around it.
 
     Attributes:
-        before: ends where the value begins.
-        value: the same within a tag that has the name behind the value.
-        behind: begins where the value ends.
+        name: of the cookie.
+        before: ends where the value begins, with the name in it.
+        value: the same of a field in a tag that has the name elsewhere.
+        ahead: of such a tag that has the name before the field; ends where the value begins.
+        behind: of one that has it behind; begins where the value ends.
     """
 
+    name: bytes
     before: re.Pattern[bytes]
     value: re.Pattern[bytes]
+    ahead: re.Pattern[bytes]
     behind: re.Pattern[bytes]
 
     def since(self, data: bytes, start: int, end: int) -> int | None:
         """Where that begins which names the value at ``start`` to ``end``; None where nothing."""
         if _GOES_ON.match(data, end):
             return None
-        window = data[max(0, start - REACH) : start]
-        found = self.before.search(window)
-        if found is None and self.behind.match(data, end, end + REACH):
-            found = self.value.search(window)
-        return start - len(window) + found.start() if found is not None else None
+        first = max(0, start - REACH)
+        if data.find(self.name, first, end + REACH) < 0:
+            return None  # so it is nearly always
+        near = max(0, start - len(self.name) - _AROUND)
+        found = self.before.search(data, near, start)
+        if found is None:
+            found = self.value.search(data, near, start)
+            if found is not None and not self.behind.match(data, end, end + REACH):
+                found = self.ahead.search(data, first, start)
+        return found.start() if found is not None else None
 
 
 def naming(name: bytes, value: bytes) -> Naming | None:
@@ -72,10 +84,11 @@ def naming(name: bytes, value: bytes) -> Naming | None:
     )
     said = rb"\b(?i:name)\s{0,20}=\s{0,20}" + _QUOTE + rb"?" + re.escape(name)
     given = rb"\b(?i:value)\s{0,20}=\s{0,20}" + _QUOTE + rb"?"
-    tag = said + rb"(?![A-Za-z0-9_-])[^<>]{0,200}?" + given
     return Naming(
-        before=re.compile(rb"(?:%s)\Z" % b"|".join((*pairs, tag))),
+        name=name,
+        before=re.compile(rb"(?:%s)\Z" % b"|".join(pairs)),
         value=re.compile(given + rb"\Z"),
+        ahead=re.compile(said + rb"(?![A-Za-z0-9_-])[^<>]{0,200}?" + given + rb"\Z"),
         behind=re.compile(rb"[^<>]{0,200}?" + said + rb"(?![A-Za-z0-9_-])"),
     )
 
