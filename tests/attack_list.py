@@ -70,6 +70,7 @@ _REFUSED = "test_trusted_list.py::test_lists_that_are_refused"
 _NO_XML = {"another encoding", "cut off", "empty", "a web page"}  # nothing of ours to take out
 _OLDER = "test_trusted_list.py::test_older_and_repeated_and_future_lists_are_refused"
 _STANDING = "test_trusted_list.py::test_who_is_qualified"
+_OWN = "signer.responder-withdrawn"
 _ANSWERS = "test_ocsp.py::test_what_says_nothing_is_a_fault"
 
 ATTACK_LIST: Mapping[str, tuple[Attack, ...]] = {
@@ -352,6 +353,7 @@ ATTACK_LIST: Mapping[str, tuple[Attack, ...]] = {
             Attack(f"OCSP: {name}", "signature.unused-material", _ANSWERS, (name,))
             for name in SAY_NOTHING
         ),
+        Attack("OCSP: responder withdrawn", "signer.responder-withdrawn", ON_CODES, (_OWN,)),
         Attack(
             "stamp of a service that was granted later, or not any more",
             "timestamp.not-qualified",

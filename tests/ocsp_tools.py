@@ -57,6 +57,7 @@ def party(
     extended: tuple[x509.ObjectIdentifier, ...] = (),
     start: datetime = NOW - YEAR,
     end: datetime = NOW + 5 * YEAR,
+    more: tuple[x509.ExtensionType, ...] = (),
 ) -> Party:
     key = pki.key_of(kind, number)
     made = pki.certificate(
@@ -67,6 +68,7 @@ def party(
         extended=extended,
         start=start,
         end=end,
+        more=more,
     )
     return Party(made, key, name)
 

@@ -81,6 +81,7 @@ def certificate(
     critical: bool = True,
     digest: Callable[[], hashes.HashAlgorithm] = hashes.SHA256,
     serial: int | None = None,
+    more: Sequence[x509.ExtensionType] = (),
 ) -> bytes:
     """DER of one certificate; self-signed without ``issuer``."""
     by = issuer or Issuer(name_of(common), key)
@@ -98,6 +99,8 @@ def certificate(
     )
     if extended:
         builder = builder.add_extension(x509.ExtendedKeyUsage(extended), critical=critical)
+    for one in more:
+        builder = builder.add_extension(one, critical=False)
     return der_of(builder.sign(by.key, digest()))  # type: ignore[arg-type]
 
 

@@ -46,6 +46,7 @@ def test_each_kind_of_key_signs_and_verifies(kind: str, digest: str, words: str)
         "signer.trusted",
         "timestamp.ok",
         "timestamp.qualification-unknown",
+        "timestamp.revocation-unknown",
     }
     assert (report.digest_algorithm, report.signature_algorithm) == (digest, words)
     assert report.signing_time == NOW

@@ -1,4 +1,4 @@
-"""What a bundle holds twice: vectors of its finding codes, and the attacks by its signer's hand."""
+"""What a bundle holds twice, or does not hold: vectors, and attacks by its signer's hand."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from cryptography import x509
+
 from evidence_kit.core.canonical_json import dumps, loads
 from evidence_kit.core.clock import iso
 from evidence_kit.core.streams import FILE, summary
 from evidence_kit.seal.answer_match import MAX_FILE
+from evidence_kit.seal.cades import attach_revocation
+from tests import pki
 from tests.bundles import POSTED, STATUS, WHEN, Case, example
+from tests.ocsp_tools import answer, ca, leaf, responder
 from tests.stream_tools import add_stream
 from tests.test_wacz_read import record, sha
 from tests.vector_tools import Vector, of_bytes, of_case
@@ -95,11 +100,36 @@ def _large(case: Case) -> None:
 MASK = b"REDACTED#1".ljust(len(POSTED), b"-")
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 
+
+def _below(*responses: bytes, lists: tuple[bytes, ...] = ()) -> Vector:
+    """A bundle by a signer below an authority, with what that authority and others answered."""
+
+    def change(case: Case) -> None:
+        case.sign_with, case.stamp = leaf(CA), None
+        case.edit_signature = lambda p7s: attach_revocation(p7s, lists, responses)
+
+    return of_case(change)
+
+
+CA = ca()
+_PLAIN, _SHORT = responder(CA), responder(CA, more=(x509.OCSPNoCheck(),))
+_SUBJECT = leaf(CA).certificate
+_WITHDRAWN = _below(
+    answer(_SUBJECT, CA, by=_PLAIN),
+    lists=(pki.revocation_list(CA.issuer, _PLAIN.parsed.serial_number, WHEN),),
+)
+
+
 TWICE: dict[str, Vector] = {
     "first-event.ok": _GOOD,
     "first-event.malformed": first(number=2),
     "first-event.differs": first(case="2026-999"),
     "stream.address-open": of_case(_lost),
+    "signer.revocation-unknown": _below(),
+    "signer.responder-unchecked": _below(answer(_SUBJECT, CA, by=_PLAIN)),
+    "signer.responder-no-check": _below(answer(_SUBJECT, CA, by=_SHORT)),
+    "signer.responder-withdrawn": _WITHDRAWN,
+    "timestamp.revocation-unknown": _GOOD,
     "answer.ok": of_case(named(STATUS_FILE)),
     "answer.differs": of_case(named(STATUS_FILE, data=answers(LIE))),
     "answer.not-checked": of_case(_large),

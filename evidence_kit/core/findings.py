@@ -123,6 +123,10 @@ RULES: Mapping[str, Rule] = {
         "signer.expired-since",
         "signer.revoked-since",
         "signer.not-revoked",
+        "signer.revocation-unknown",
+        "signer.responder-no-check",
+        "signer.responder-unchecked",
+        "signer.responder-withdrawn",
     ),
     **_rules(Section.TRUST, Status.PASSED, "signer.trusted"),
     **_rules(
@@ -160,6 +164,7 @@ RULES: Mapping[str, Rule] = {
         "timestamp.long-after-claimed-time",
         "timestamp.renew",
         "timestamp.renewed",
+        "timestamp.revocation-unknown",
         "timestamp.qualification-unknown",
         "timestamp.qualified",
         "timestamp.not-qualified",

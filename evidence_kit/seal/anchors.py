@@ -239,16 +239,66 @@ def _not_to_be_relied_on_since(entry: pyca.RevokedCertificate) -> datetime:
     return min(found.value.invalidity_date_utc, entry.revocation_date_utc)
 
 
+class Responder(StrEnum):
+    """What is known of whether the certificate of somebody who answered was itself revoked."""
+
+    LISTED = "listed"
+    """A list of its issuer is there and does not name it."""
+
+    NO_CHECK = "no-check"
+    """Its issuer says that nobody need ask (RFC 6960 section 4.2.2.2.1)."""
+
+    UNCHECKED = "unchecked"
+    """Nothing says."""
+
+    WITHDRAWN = "withdrawn"
+    """A list of its issuer names it: what it answered does not show that anything stands."""
+
+
+def responders(chain: Sequence[Certificate], data: RevocationData) -> dict[Certificate, Responder]:
+    """Everybody whom an issuer in ``chain`` named for answering, and who answered."""
+    found = {}
+    for response in data.responses:
+        for parent in chain if response.certificates else ():
+            if ocsp.answers_for(response, parent):
+                one = response.certificates[0]
+                found[one] = _standing_of_responder(one, parent, data.lists)
+    return found
+
+
+def _standing_of_responder(
+    one: Certificate, issuer: Certificate, lists: Sequence[RevocationList]
+) -> Responder:
+    own = [crl for crl in lists if made_by(crl, issuer)]
+    if any(crl.parsed.get_revoked_certificate_by_serial_number(one.serial) for crl in own):
+        return Responder.WITHDRAWN
+    if ocsp.needs_no_check(one):
+        return Responder.NO_CHECK
+    return Responder.LISTED if any(map(_is_whole, own)) else Responder.UNCHECKED
+
+
+def _is_whole(crl: RevocationList) -> bool:
+    """A list with a critical extension may be partial: delta, or one distribution point only."""
+    return not any(extension.critical for extension in crl.parsed.extensions)
+
+
 def covered_since(chain: Sequence[Certificate], data: RevocationData) -> datetime | None:
     """The moment for which lists and answers say of every certificate of ``chain`` that it stands.
 
-    A list with a critical extension may be partial (delta, one distribution point only) and says
-    nothing about what it does not name (RFC 5280 section 5.2).
+    A list with a critical extension says nothing about what it does not name (RFC 5280 section
+    5.2), and an answer by somebody whose certificate was withdrawn says nothing good.
 
     Returns:
         The oldest issue of what is needed; None where something is missing, or where the chain is
         a self-signed certificate alone, which nobody else can speak of.
     """
+    asked = responders(chain, data)
+    sound = [
+        response
+        for response in data.responses
+        if all(asked.get(one) is not Responder.WITHDRAWN for one in response.certificates)
+    ]
+    data = RevocationData(data.lists, tuple(sound))
     moments = []
     for one in chain:
         issuers = [parent for parent in chain if x509.issued_by(one, parent)]
@@ -257,8 +307,7 @@ def covered_since(chain: Sequence[Certificate], data: RevocationData) -> datetim
         issued = [
             crl.parsed.last_update_utc
             for crl in data.lists
-            if any(made_by(crl, parent) for parent in issuers)
-            and not any(extension.critical for extension in crl.parsed.extensions)
+            if any(made_by(crl, parent) for parent in issuers) and _is_whole(crl)
         ]
         issued += [
             answer.issued

@@ -299,6 +299,12 @@ def _signer(
         covered = trust.covered_since(chain, parts.revocation)
         if covered is not None:
             yield Finding("signer.not-revoked", "", {**params, "as_of": iso(covered)})
+        elif not x509.issued_by(leaf, leaf):  # of a self-signed one nobody else can speak
+            yield Finding("signer.revocation-unknown", "", params)
+    for one, standing in trust.responders(chain, parts.revocation).items():
+        if standing is not trust.Responder.LISTED:
+            about = {"responder": x509.display_name(one), "until": iso(one.not_after)}
+            yield Finding(f"signer.responder-{standing}", "", about)
     yield _trust(leaf, chain[1:], anchors, moment, params)
 
 

@@ -217,6 +217,18 @@ def _named_by(responder: Certificate, issuer: Certificate) -> bool:
     return ExtendedKeyUsageOID.OCSP_SIGNING in usage
 
 
+def needs_no_check(responder: Certificate) -> bool:
+    """Whether its issuer says that nobody need ask after the responder itself (4.2.2.2.1).
+
+    Such a certificate is made for a short time; who relies on it relies on that.
+    """
+    try:
+        responder.parsed.extensions.get_extension_for_class(pyca.OCSPNoCheck)
+    except pyca.ExtensionNotFound:
+        return False
+    return True
+
+
 def _is_responder(response: Response, signer: Certificate) -> bool:
     """The answer names its signer, by name or by key (section 4.2.1)."""
     name, key_hash = response.parsed.responder_name, response.parsed.responder_key_hash

@@ -393,6 +393,8 @@ def _judge(
     roots = [x509.load(one) for one in anchors.tsas] if anchors.lists else []
     standing = qualification(leaf, [*others, *roots], anchors.lists, moment=info.gen_time, now=now)
     findings = [Finding("timestamp.ok", "", params), *standing.findings]
+    # A token holds neither list nor answer (FORMAT.md section 5), and nothing is fetched.
+    findings.append(Finding("timestamp.revocation-unknown", "", params))
     if now > leaf.not_after:
         findings.append(Finding("timestamp.renew", "", {**params, "until": iso(leaf.not_after)}))
     return TokenReport(
