@@ -34,6 +34,8 @@ EVENTS = [
     "HOST_RESOLVER_DNS_TASK_EXTRACTION_RESULTS",
     "FAILED",
     "CANCELLED",
+    "URL_REQUEST_DELEGATE_RESPONSE_STARTED",
+    "SSL_HANDSHAKE_MESSAGE_SENT",
 ]
 NUMBERS = {name: 700 - place * 3 for place, name in enumerate(EVENTS)}  # unlike any real version
 CONSTANTS = {

@@ -15,7 +15,7 @@ import pytest
 from evidence_kit.core.events import Silent
 from evidence_kit.gather.connection_copy import CopyFolder
 from evidence_kit.gather.egress import Guard
-from evidence_kit.gather.relay import STOP_SECONDS
+from evidence_kit.gather.relay import FILES, STOP_SECONDS
 from evidence_kit.seal.connection_copies import RECEIVED, SENT, ConnectionCopies
 from tests.test_egress import ask, echo_server
 
@@ -148,3 +148,19 @@ def test_an_end_that_does_not_read_does_not_hold_up_the_relay(
         assert time.monotonic() - begin < STOP_SECONDS
     gc.collect()  # a task that was left behind says so when it goes
     assert capfd.readouterr().err == ""
+
+
+def test_more_files_may_be_open_than_a_system_allows_at_first() -> None:
+    if sys.platform != "win32":
+        import resource
+
+        before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, most))
+        try:
+            with Guard([], Silent()):
+                assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == min(FILES, most)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(FILES + 1, most), most))
+            with Guard([], Silent()):
+                assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == min(FILES + 1, most)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from evidence_kit.seal.connection_copies import RECEIVED, SENT, stem
 from evidence_kit.seal.netlog_http2 import PREFACE, Http2Session
 from evidence_kit.seal.netlog_sockets import MAX_OPEN, Spool, Spools
-from tests.netlog_made import HEADER, depends, event, one_exchange
+from tests.netlog_made import HEADER, depends, event, one_exchange, read
 from tests.test_netlog_copied import (
     AGAIN,
     GET,
@@ -89,6 +90,32 @@ def test_an_http2_copy_that_is_cut_between_records_is_told(tmp_path: Path, lost:
     assert item.notes == ()
 
 
+def hello(client_random: bytes) -> bytes:
+    """The log's word on the ClientHello of connection 7."""
+    message = b"\x01\0\1\0\3\3" + client_random + bytes(220)
+    coded = base64.b64encode(message).decode()
+    return event("SSL_HANDSHAKE_MESSAGE_SENT", 7, bytes=coded, type=1)
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_the_copy_must_begin_with_the_hello_that_the_log_has_seen(
+    tmp_path: Path, own: bool
+) -> None:
+    """Nothing else would tell two connections with the same requests apart."""
+    lines = over_http2(tmp_path)
+    path = (tmp_path / "connections" / stem(1, PORT)).with_suffix(SENT)
+    sent = path.read_bytes()
+    start = sent.index(b"\x16\3\1") + 5 + 6  # behind the record's head and the message's
+    seen = sent[start : start + 32] if own else bytes(32)
+    lines[4:4] = [hello(seen), hello(b"a second one, after a retry" + bytes(5))]
+    found = read_counted(tmp_path, [HEADER, *lines])
+    other = "a connection's copy is that of another connection"
+    assert (other in found.problems) is not own
+    (item,) = found.exchanges
+    assert item.response is not None
+    assert item.response.read_bytes().endswith(b"body end") is own
+
+
 def test_an_http2_request_that_is_cut_off_is_told(tmp_path: Path) -> None:
     lines = over_http2(tmp_path)
     path = (tmp_path / "connections" / stem(1, PORT)).with_suffix(SENT)
@@ -120,3 +147,30 @@ def test_an_upload_that_never_left_whole_is_told(tmp_path: Path, lost: int) -> N
     (item,) = found.exchanges
     assert item.request.read_bytes() == POST[: len(POST) - lost]
     assert item.notes == (("request-cut-off",) if lost else ())
+
+
+@pytest.mark.parametrize(
+    ("events", "error"),
+    [
+        (["CANCELLED"], "ERR_ABORTED"),
+        (["URL_REQUEST_DELEGATE_RESPONSE_STARTED", "CANCELLED"], None),
+        ([], None),
+    ],
+    ids=["called off", "called off when the cache had answered", "answered by the cache"],
+)
+def test_what_the_page_called_off_was_not_answered_by_the_cache(
+    tmp_path: Path, events: list[str], error: str | None
+) -> None:
+    asked = one_exchange(1, 11, 7, GET, OK)[0]
+    found = read(tmp_path, [HEADER, asked, *(event(name, 1) for name in events)])
+    assert [item.reason for item in found.cached] == ([] if error else ["cache"])
+    assert [(item.error, item.notes) for item in found.failed] == (
+        [(error, ("not-sent",))] if error else []
+    )
+
+
+def test_what_was_sent_and_never_answered_is_not_said_to_be_called_off(tmp_path: Path) -> None:
+    """The log has one word for a page that takes it back and for a visit that ends."""
+    lines = one_exchange(1, 11, 7, GET, b"")
+    found = read(tmp_path, [HEADER, *lines, event("CANCELLED", 1)])
+    assert [item.error for item in found.failed] == ["ERR_EMPTY_RESPONSE"]

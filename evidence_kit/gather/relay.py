@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -52,6 +53,10 @@ HANDSHAKE_SECONDS = 10.0  # the browser on the same machine answers within milli
 STOP_SECONDS = 5.0  # closing sockets takes milliseconds; a stuck resolver thread is left behind
 MAX_CONNECTIONS = 512  # at once; Chromium itself keeps to 32 HTTP and 255 WebSocket sockets
 
+FILES = 2 * MAX_CONNECTIONS + 256
+"""Files that may be open at once: two sockets for each connection, and what a program has besides.
+macOS allows 256 where nothing is asked, many a Linux 1024."""
+
 Door = Callable[[Reader, Writer], Awaitable[None]]
 """Serves one connection of the browser; what it leaves open is closed for it."""
 
@@ -90,6 +95,7 @@ class Relay:
         Raises:
             NetworkError: this machine does not allow it.
         """
+        _allow_open_files(FILES)
         ready = threading.Event()
         failure: list[OSError] = []
 
@@ -232,3 +238,15 @@ class Relay:
             writer.write(reply(CONNECTION_REFUSED))
             return None
         return contact, reader, far_writer
+
+
+def _allow_open_files(count: int) -> None:
+    """Raise this process's own bound to so many, as far as the system lets it."""
+    if sys.platform != "win32":  # where sockets are no files
+        import resource
+
+        soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = count if most == resource.RLIM_INFINITY else min(count, most)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            with contextlib.suppress(OSError, ValueError):  # then there are fewer connections
+                resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))

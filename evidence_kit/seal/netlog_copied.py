@@ -55,6 +55,7 @@ def cursors(
     tls_places: tuple[int, int] | None,
     keys: KeyLog,
     problems: list[str],
+    client_random: bytes = b"",
 ) -> tuple[Cursor, Cursor]:
     """What a connection sent and received.
 
@@ -63,6 +64,7 @@ def cursors(
         tls_places: where in them TLS begins; None for a connection without.
         keys: of the visit's connections.
         problems: gets why the TLS could not be opened; the cursors then give nothing.
+        client_random: of the ClientHello that the copy must begin with, where that is known.
 
     Raises:
         OSError: the copy cannot be read.
@@ -77,6 +79,9 @@ def cursors(
     except TlsError as error:
         if not isinstance(error, TlsUnfinishedError):  # given up before anything could be said
             note(problems, f"the TLS of a connection: {error}")
+        return Cursor(iter(()), problems), Cursor(iter(()), problems)
+    if client_random and client_random != tls.client_random:
+        note(problems, "a connection's copy is that of another connection")
         return Cursor(iter(()), problems), Cursor(iter(()), problems)
     return Cursor(tls.sent(), problems), Cursor(tls.received(), problems)
 

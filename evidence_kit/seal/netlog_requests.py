@@ -22,6 +22,9 @@ SCHEMES = ("http", "https", "ws", "wss")
 _KINDS = {"empty": "xhr", "iframe": "frame", "frame": "frame"}
 
 RESPONSE_HEADERS = "HTTP_TRANSACTION_READ_RESPONSE_HEADERS"
+ABORTED = "ERR_ABORTED"
+ANSWERED = "URL_REQUEST_DELEGATE_RESPONSE_STARTED"
+CANCELLED = "CANCELLED"
 WANTED = frozenset(
     {
         "URL_REQUEST_START_JOB",
@@ -34,8 +37,9 @@ WANTED = frozenset(
         RESPONSE_HEADERS,
         "HTTP_TRANSACTION_RESTART_AFTER_ERROR",
         "REQUEST_ALIVE",
+        ANSWERED,
         "FAILED",
-        "CANCELLED",
+        CANCELLED,
     }
 )
 """Events of a request that are read; all others are passed over."""
@@ -60,7 +64,11 @@ class Wire:
 
 @dataclass
 class Hop:
-    """One URL of a request, with the exchanges that it took."""
+    """One URL of a request, with the exchanges that it took.
+
+    Attributes:
+        answered: whether the page was told of an answer, wherever it came from.
+    """
 
     url: str
     method: str
@@ -72,6 +80,7 @@ class Hop:
     wires: list[Wire] = field(default_factory=list)
     error: str | None = None
     redirected: bool = False
+    answered: bool = False
 
     @property
     def site(self) -> str:
@@ -158,6 +167,8 @@ class Requests:
                     wire.interim.append(lines)
         elif name == "URL_REQUEST_REDIRECTED":
             hop.redirected = True
+        elif name == ANSWERED:
+            hop.answered = True
         elif b'"net_error"' in text:
             code = read_params(text).get("net_error")
             if isinstance(code, int) and code < 0:
@@ -167,6 +178,8 @@ class Requests:
                         hop.wires[-1].error = error
                 elif hop.error is None:
                     hop.error = error
+        elif name == CANCELLED and not (hop.wires or hop.answered or hop.redirected):
+            hop.error = hop.error or ABORTED  # which the log leaves unsaid, as the usual reason
 
     def session(self, name: str, source: int, text: bytes) -> None:
         """One event of an HTTP2_SESSION source: its socket, and which stream serves which job."""

@@ -20,6 +20,7 @@ from evidence_kit.seal.connection_copies import ConnectionCopies
 from evidence_kit.seal.netlog_copied import Cursor, cursors
 from evidence_kit.seal.netlog_http2 import Http2Session, note
 from evidence_kit.seal.netlog_lines import LineError, Names, read_bytes, read_params
+from evidence_kit.seal.tls_hello import CLIENT_HELLO
 from evidence_kit.seal.tls_keys import KeyLog
 
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----")
@@ -132,6 +133,8 @@ class Socket:
         counted: whether the log only counts its bytes, which then come from a copy.
         places: bytes sent and received so far; inside TLS, once that has begun.
         tls_places: the same of the connection itself when TLS began.
+        client_random: of its ClientHello, which no other connection shares; empty where the log
+            does not say it.
         parts: its exchanges, in order.
     """
 
@@ -149,6 +152,7 @@ class Socket:
     counted: bool = False
     places: list[int] = field(default_factory=lambda: [0, 0])
     tls_places: tuple[int, int] = (0, 0)
+    client_random: bytes = b""
     parts: list[Part] = field(default_factory=list)
 
 
@@ -190,6 +194,8 @@ class Sockets:
             self._tls(socket, phase, text)
         elif name == "SSL_CERTIFICATES_RECEIVED":
             socket.chain = parse_chain(read_params(text))
+        elif name == "SSL_HANDSHAKE_MESSAGE_SENT" and not socket.client_random:
+            socket.client_random = _client_random(read_bytes(text)[1] or b"")
 
     def verify(self, source: int, phase: int, text: bytes) -> None:
         """One event of a certificate verification: what the browser thought of a chain."""
@@ -262,7 +268,7 @@ class Sockets:
                 note(self.problems, "a connection of the network log of which there is no copy")
                 return
             begin = socket.tls_places if socket.tls else None
-            sent, received = cursors(streams, begin, keys, self.problems)
+            sent, received = cursors(streams, begin, keys, self.problems, socket.client_random)
             for part in socket.parts:
                 # What was sent may have been cut off on its way to the relay; then it never left.
                 part.whole = part.sent.fill(sent), part.received.fill(received)
@@ -328,6 +334,11 @@ def dependency(params: dict[str, Any]) -> int | None:
     value = params.get("source_dependency")
     number = value.get("id") if isinstance(value, dict) else None
     return number if isinstance(number, int) else None
+
+
+def _client_random(message: bytes) -> bytes:
+    """From a whole ClientHello (RFC 8446 section 4.1.2); empty for any other message."""
+    return message[6:38] if message[:1] == bytes([CLIENT_HELLO]) else b""
 
 
 def parse_address(value: Any) -> tuple[str, int] | None:
