@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from evidence_kit.core.events import Silent
+from evidence_kit.gather import connection_copy
 from evidence_kit.gather.connection_copy import CopyFolder
 from evidence_kit.gather.egress import Guard
 from evidence_kit.gather.relay import FILES, STOP_SECONDS
+from evidence_kit.jobs.workfolder import WorkFolder
 from evidence_kit.seal.connection_copies import RECEIVED, SENT, ConnectionCopies
 from tests.test_egress import ask, echo_server
 
@@ -164,3 +166,43 @@ def test_more_files_may_be_open_than_a_system_allows_at_first() -> None:
                 assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == min(FILES + 1, most)
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))
+
+
+def held(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """Nothing can be removed so many times, as on Windows while another process reads it."""
+    left = iter(range(times))
+    original = shutil.rmtree
+
+    def remove(path: Path) -> None:
+        if next(left, None) is not None:
+            raise PermissionError(13, "in use")
+        original(path)
+
+    monkeypatch.setattr(shutil, "rmtree", remove)
+    monkeypatch.setattr(connection_copy, "REMOVE_SECONDS", 0)
+
+
+def test_what_a_dying_browser_still_holds_is_removed_a_moment_later(
+    copies: CopyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held(monkeypatch, 3)
+    copies.remove()
+    assert not copies.folder.exists()
+    copies.remove()  # and where it is gone that is all right
+    copies.prepare()
+    held(monkeypatch, 1000)
+    with pytest.raises(PermissionError):
+        copies.remove()
+
+
+def test_no_capture_fails_of_copies_that_cannot_be_removed_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = WorkFolder.create(tmp_path, "20261123T100000Z-01020304")
+    CopyFolder(work.connections).prepare()
+    with monkeypatch.context() as change:
+        held(change, 1000)
+        work.visit_saved()
+        assert work.connections.exists()
+    work.remove()
+    assert not work.root.exists()

@@ -9,12 +9,18 @@ from __future__ import annotations
 import asyncio
 import shutil
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from evidence_kit.gather.relay_streams import Reader, Writer
 from evidence_kit.seal.connection_copies import KEYS, RECEIVED, SENT, stem
+
+REMOVE_TRIES = 20
+REMOVE_SECONDS = 0.1
+"""Processes of an ended browser hold the file of their keys open for a moment; until then Windows
+does not let it be removed."""
 
 
 class CopyFolder:
@@ -92,7 +98,25 @@ class CopyFolder:
         Raises:
             OSError: something could not be removed.
         """
-        shutil.rmtree(self.folder)
+        remove_copies(self.folder)
+
+
+def remove_copies(folder: Path) -> None:
+    """Remove copies and keys.
+
+    Raises:
+        OSError: something could not be removed, also after a while.
+    """
+    for left in range(REMOVE_TRIES - 1, -1, -1):
+        try:
+            shutil.rmtree(folder)
+            return
+        except FileNotFoundError:
+            return
+        except OSError:
+            if not left:
+                raise
+            time.sleep(REMOVE_SECONDS)
 
 
 @dataclass

@@ -12,6 +12,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from evidence_kit.core.clock import Clock, compact, iso
 from evidence_kit.core.digests import Digests, digest_file
 from evidence_kit.core.errors import InputError, StorageError
 from evidence_kit.core.write_once import private_folder
+from evidence_kit.gather.connection_copy import remove_copies
 from evidence_kit.jobs.plain import PlainError, decode, encode
 from evidence_kit.seal.connection_copies import COPIES, has_answers
 
@@ -236,12 +238,12 @@ class WorkFolder:
     def visit_saved(self) -> None:
         """What the visit gave is kept by now: remove what it could have been read from again.
 
-        Raises:
-            OSError: something could not be removed.
+        What cannot be removed yet goes with the folder, and no capture fails of that.
         """
-        self.unfinished.unlink(missing_ok=True)
-        if self.connections.exists():
-            shutil.rmtree(self.connections)
+        with suppress(OSError):
+            self.unfinished.unlink(missing_ok=True)
+        with suppress(OSError):
+            remove_copies(self.connections)
 
     def journal(self) -> Iterator[Mapping[str, Any]]:
         """The journal's lines; a last line cut off by a crash is left out."""
