@@ -226,6 +226,7 @@ class Relay:
             self._contacts.add(contact)
             writer.write(reply(NOT_ALLOWED))
             return None
+        far_writer: asyncio.StreamWriter | None = None
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 reader, far_writer = await asyncio.open_connection(
@@ -234,6 +235,8 @@ class Relay:
                 far_writer.write(proxy.connect_request(contact.host, contact.port))
                 connected(await reader.readuntil(END_OF_HEAD))
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as e:
+            if far_writer is not None:
+                await close(far_writer)
             self._contacts.add(replace(contact, error=name_of_failure(e)))
             writer.write(reply(CONNECTION_REFUSED))
             return None

@@ -100,7 +100,7 @@ def self_test(
 
 
 def _try(browser: BrowserFound, driver: Driver | None, method: Method) -> SelfTest:
-    with tempfile.TemporaryDirectory(prefix="evidence-kit-") as folder:
+    with _folder() as folder:
         key, context = own_tls(Path(folder))
         with (
             _server(_SCRIPT, context) as tls,
@@ -132,6 +132,11 @@ def _try(browser: BrowserFound, driver: Driver | None, method: Method) -> SelfTe
                         test, why=f"the recorded answer of {name} differs from the one sent"
                     )
             return replace(test, drawn=bool(found.visited))
+
+
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """A browser that ends may hold a file for a moment longer; on Windows that stops a removal."""
+    return tempfile.TemporaryDirectory(prefix="evidence-kit-", ignore_cleanup_errors=True)
 
 
 def _page(port: int) -> bytes:

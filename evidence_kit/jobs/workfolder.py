@@ -22,6 +22,7 @@ from evidence_kit.core.canonical_json import JsonError, dumps, dumps_line, loads
 from evidence_kit.core.clock import Clock, compact, iso
 from evidence_kit.core.digests import Digests, digest_file
 from evidence_kit.core.errors import InputError, StorageError
+from evidence_kit.core.when_free import when_free
 from evidence_kit.core.write_once import private_folder
 from evidence_kit.gather.connection_copy import remove_copies
 from evidence_kit.jobs.plain import PlainError, decode, encode
@@ -201,7 +202,7 @@ class WorkFolder:
                 stream.write(dumps(encode(value)))
                 stream.flush()
                 os.fsync(stream.fileno())
-            part.replace(path)
+            when_free(lambda: part.replace(path))
         except OSError as error:
             raise StorageError(
                 f"cannot write the state of the capture: {error.strerror}",
@@ -307,7 +308,7 @@ class WorkFolder:
         gone = self.root.with_name(f"{REMOVED}{self.id}")
         try:
             # In one step: what is killed in the middle of this must not look like a capture.
-            self.root.rename(gone)
+            when_free(lambda: self.root.rename(gone))
             for left in range(REMOVE_TRIES - 1, -1, -1):
                 try:
                     shutil.rmtree(gone)

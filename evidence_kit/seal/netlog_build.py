@@ -9,6 +9,7 @@ from pathlib import Path
 
 from evidence_kit.core.exchange import Exchange, Representation, Source, TlsSeen
 from evidence_kit.core.limits import CHUNK
+from evidence_kit.core.when_free import when_free
 from evidence_kit.seal.http_message import BadMessageError, Message, measure
 from evidence_kit.seal.netlog_http2 import Direction, note
 from evidence_kit.seal.netlog_lines import Names
@@ -374,7 +375,7 @@ def _move(spool: Spool, target: Path) -> Path:
     """The spool's file under its final name."""
     spool.close()
     if spool.path.exists():
-        spool.path.replace(target)
+        when_free(lambda: spool.path.replace(target))
     else:
         target.write_bytes(b"")
     return target
