@@ -43,8 +43,12 @@ def test_a_good_bundle_in_words_and_json(
     assert "ONGEWIJZIGD  (PASSED)" in out
     assert "Deze controle zegt niet wie het bericht heeft geschreven" in out
     assert "Bewaarketen: geen latere gebeurtenissen" in out
+    assert "[signature.ok]" not in out and "[answer.unnamed]" not in out
+    _, details, _ = asked(capsys, path, *options, "--details")
+    assert "[signature.ok]" in details and "[answer.unnamed]" in details
     document = answer(capsys, path, *options)
     (bundle,) = document["bundles"]
+    assert "answer.unnamed" in [item["code"] for item in bundle["findings"]]
     assert (document["exit_code"], bundle["status"]) == (0, "PASSED")
     assert bundle["states"][0] == "unchanged"
     assert bundle["signer"]["name"] == "Ziekenhuis Voorbeeld"

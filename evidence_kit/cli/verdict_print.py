@@ -35,6 +35,9 @@ MAX_SHOWN = 30
 TELLING = frozenset({"atproto.proof-ok", "atproto.absence-ok"})
 """Checks that went well and yet say something that a reader must not miss."""
 
+FOR_DETAILS = frozenset({"answer.unnamed"})
+"""What every bundle says and only an examiner looks for."""
+
 _NARROW = 60
 """Columns below which wrapping helps nobody."""
 
@@ -127,8 +130,7 @@ def _print_section(
     found = [
         finding
         for finding in verdict.findings
-        if finding.rule.section is section
-        and (details or finding.rule.status is not Status.PASSED or finding.code in TELLING)
+        if finding.rule.section is section and (details or _at_first_sight(finding))
     ]
     for finding in _weightiest(found):
         said = f"{_MARK[finding.rule.status]} {finding_sentence(finding, words)} [{finding.code}]"
@@ -136,6 +138,12 @@ def _print_section(
     rest = len(found) - MAX_SHOWN
     if rest > 0:
         out.print(Text(f"    {words.say('label', 'and-more', {'count': str(rest)})}"))
+
+
+def _at_first_sight(finding: Finding) -> bool:
+    return finding.code in TELLING or (
+        finding.rule.status is not Status.PASSED and finding.code not in FOR_DETAILS
+    )
 
 
 def _weightiest(found: Sequence[Finding]) -> list[Finding]:

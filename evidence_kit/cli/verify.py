@@ -43,7 +43,11 @@ def language(settings: Settings, flag: str | None) -> str:
     metavar="WORDS",
     help="Do not let these count: unknown-signer, no-timestamp; separated by commas.",
 )
-@click.option("--details", is_flag=True, help="Also list each check that found nothing wrong.")
+@click.option(
+    "--details",
+    is_flag=True,
+    help="Also list each check that found nothing wrong, and what examiners look for.",
+)
 @click.option(
     "--jobs",
     type=click.IntRange(1, MAX_JOBS),
