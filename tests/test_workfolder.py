@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from evidence_kit.core.errors import InputError, StorageError
-from evidence_kit.jobs.workfolder import WorkFolder, new_id
+from evidence_kit.gather.netlog_pipe import NAME
+from evidence_kit.jobs.workfolder import WorkFolder, new_id, unfinished_captures
 
 NOW = datetime(2026, 11, 23, 10, 0, 0, tzinfo=UTC)
 ID = new_id(NOW, b"\x01\x02\x03\x04")
@@ -65,3 +69,30 @@ def test_removed_whole(tmp_path: Path) -> None:
     (work.wire / "0001.request").write_bytes(b"GET / HTTP/1.1\r\nCookie: a=b\r\n\r\n")
     work.remove()
     assert not work.root.exists()
+
+
+@pytest.mark.parametrize("way", ["listed", "opened"])
+def test_a_browser_that_waits_for_a_dead_reader_is_let_go(tmp_path: Path, way: str) -> None:
+    """Killed between making the pipe and the browser's opening it: that opening waits for ever."""
+    make_fifo = getattr(os, "mkfifo", None)
+    if make_fifo is None:
+        return  # there the log is a file, and nobody waits
+    work = WorkFolder.create(tmp_path, ID)
+    work.release()
+    pipe = work.root / NAME
+    make_fifo(pipe)
+    waiting = subprocess.Popen([sys.executable, "-c", f"open({str(pipe)!r}, 'w').close()"])
+    try:
+        with pytest.raises(subprocess.TimeoutExpired):
+            waiting.wait(1)
+        end = time.monotonic() + 30
+        while waiting.poll() is None and time.monotonic() < end:  # it may only begin to wait now
+            if way == "listed":
+                assert unfinished_captures(tmp_path) == [ID]
+            else:
+                WorkFolder.open(tmp_path, ID).release()
+            time.sleep(0.05)
+        assert waiting.poll() == 0
+    finally:
+        waiting.kill()
+        waiting.wait()

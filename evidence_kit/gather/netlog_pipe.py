@@ -6,6 +6,7 @@ followed and removed. Either way the log ends when the browser ends, however it 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -21,6 +22,25 @@ from evidence_kit.core.errors import CaptureError
 FOLLOW_SECONDS = 0.05  # pause between looks at a file that has not grown
 END_SECONDS = 120.0  # what may still be in the pipe is converted while we wait
 BUFFER = 1 << 20  # bytes read at once
+
+
+NAME = "netlog.json"
+"""The pipe's or file's name in the private folder."""
+
+
+def let_go(folder: Path) -> None:
+    """Free a browser that still waits for a reader of its log, after whoever read it was killed.
+
+    A browser that was just starting then waits in opening the pipe, for ever, its profile in the
+    folder. Once it is through it finds its driver gone, and ends by itself.
+
+    Args:
+        folder: the private folder of a program that does not run any more.
+    """
+    path = folder / NAME
+    if path.is_fifo():
+        with contextlib.suppress(OSError):  # it is being removed
+            os.close(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)))
 
 
 class LineReader(Protocol):
@@ -41,7 +61,7 @@ class NetLogPipe:
 
     def __init__(self, folder: Path, reader: LineReader, *, fifo: bool | None = None) -> None:
         self.fifo = hasattr(os, "mkfifo") if fifo is None else fifo
-        self.path = folder / "netlog.json"
+        self.path = folder / NAME
         self._reader = reader
         self._ended = threading.Event()
         self._stream: int | None = None

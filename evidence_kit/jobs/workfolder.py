@@ -25,6 +25,7 @@ from evidence_kit.core.errors import InputError, StorageError
 from evidence_kit.core.when_free import when_free
 from evidence_kit.core.write_once import private_folder
 from evidence_kit.gather.connection_copy import remove_copies
+from evidence_kit.gather.netlog_pipe import let_go
 from evidence_kit.jobs.plain import PlainError, decode, encode
 from evidence_kit.seal.connection_copies import COPIES, has_answers
 
@@ -73,7 +74,10 @@ def unfinished_captures(home: Path) -> list[str]:
     for path in folder.glob(f"{REMOVED}*"):
         shutil.rmtree(path, ignore_errors=True)
     found = folder.iterdir() if folder.is_dir() else ()
-    return sorted(path.name for path in found if ID_FORM.match(path.name))
+    captures = sorted(path for path in found if ID_FORM.match(path.name))
+    for path in captures:
+        let_go(path)  # one that runs has its reader, and notices nothing
+    return [path.name for path in captures]
 
 
 def new_id(now: datetime, random: bytes) -> str:
@@ -160,6 +164,7 @@ class WorkFolder:
             raise InputError(
                 f"the capture {capture_id} is still running", hint="wait for it, or stop it first"
             ) from error
+        let_go(folder.root)
         for line in folder.journal():
             if line.get("event") == "artefact":
                 found = {name: value for name, value in line.items() if name != "event"}
@@ -305,6 +310,7 @@ class WorkFolder:
             StorageError: something could not be removed; it may hold unredacted data.
         """
         self.release()
+        let_go(self.root)
         gone = self.root.with_name(f"{REMOVED}{self.id}")
         try:
             # In one step: what is killed in the middle of this must not look like a capture.
