@@ -16,6 +16,15 @@ from typing import BinaryIO
 SHOWN = 6
 """Words of a command line that failed; some name a thousand files."""
 
+_PEAK = """\
+import os, subprocess, sys
+quiet = subprocess.DEVNULL
+child = subprocess.Popen(sys.argv[1:], stdout=quiet, stderr=quiet)
+_, status, usage = os.wait4(child.pid, 0)
+child.returncode = os.waitstatus_to_exitcode(status)
+print(child.returncode, usage.ru_maxrss)
+"""
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -81,14 +90,14 @@ def _run(command: Sequence[str], environment: Mapping[str, str] | None, source: 
 
 
 def peak_memory(command: Sequence[str]) -> int:
-    """MiB at the peak of one process, or of the largest that it started."""
-    quiet = subprocess.DEVNULL
-    child = subprocess.Popen(command, stdout=quiet, stderr=quiet, env=_compiled())
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode != 0:
-        raise SystemExit(f"ended with code {child.returncode}: {' '.join(command[:SHOWN])}")
-    return int(usage.ru_maxrss // (1 << 20 if sys.platform == "darwin" else 1 << 10))
+    """MiB at the peak of one process, or of the largest that it started.
+
+    A process begins with the peak of the one that starts it, so a small one does that here.
+    """
+    code, peak = map(int, said(python("-c", _PEAK, *command)).split())
+    if code != 0:
+        raise SystemExit(f"ended with code {code}: {' '.join(command[:SHOWN])}")
+    return peak // (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
 def said(command: Sequence[str]) -> str:
